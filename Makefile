@@ -1,0 +1,46 @@
+# Every target sets up what it needs; `make demo` and `make test` are all a newcomer has to type.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test lint bench corpus clean
+
+demo: $(VENV)/.engine
+	@$(BIN)/dg-lsp demo
+
+test: $(VENV)/.dev
+	$(BIN)/pytest tests
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/dg-engine bench
+
+corpus: $(VENV)/.dev
+	$(BIN)/python -m engine.training.corpus build var/corpus
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/.python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.10 or newer, or set PYTHON="; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "make: $(PYTHON) is older than 3.10; set PYTHON="; exit 1; }
+	@echo "Creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) -m venv failed; on Debian: apt install python3-venv"; exit 1; }
+	@touch $@
+
+# The pinned versions come first, so that nothing pulls in a CUDA build of torch by itself.
+$(VENV)/.engine: $(VENV)/.python pyproject.toml requirements/engine.txt
+	@echo "Installing dg-lsp with its engine (torch is about 200 MB; once) ..."
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements/engine.txt
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.engine requirements/dev.txt
+	@echo "Installing the test tools ..."
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements/dev.txt
+	@touch $@

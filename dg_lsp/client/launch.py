@@ -1,0 +1,170 @@
+"""Find the engine of this user and machine, or start it, and wait until its model is loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from dg_lsp.client.local import EngineUnavailable, LocalEngine
+from engine.protocol import Health, log_path, runtime_folder
+
+OnHealth = Callable[[Health], Awaitable[None]]
+
+_ANSWERS_WITHIN_S = 20.0
+_POLL_S = 0.05
+_RETRY_AFTER_S = 10.0
+_ENGINE_PACKAGES = ("torch", "safetensors", "tokenizers", "starlette", "uvicorn")
+
+
+async def ready_engine(on_health: OnHealth | None = None, *, command: Sequence[str] | None = None) -> LocalEngine:
+    """The running engine with its model loaded; `command` starts one when none runs.
+
+    `on_health` hears of every change while the model loads. Raises `EngineUnavailable` when no engine can
+    be started, none answers within 20 seconds, it dies, or its model cannot be loaded.
+    """
+    engine = LocalEngine()
+    try:
+        health = await _found_or_started(engine, command or serve_command())
+        shown: Health | None = None
+        while health.state == "loading":
+            if on_health and health != shown:
+                await on_health(health)
+                shown = health
+            await asyncio.sleep(_POLL_S)
+            health = await engine.health()
+        if health.state == "error":
+            raise EngineUnavailable(f"the engine could not load its model: {health.message}; then `dg-engine stop`")
+    except BaseException:
+        await engine.close()
+        raise
+    if on_health:
+        await on_health(health)
+    return engine
+
+
+def serve_command(model: str = "", device: str = "auto") -> list[str]:
+    """The command line that starts an engine with this Python."""
+    command = [sys.executable, "-m", "engine.cli", "serve", "--device", device]
+    return [*command, "--model", model] if model else command
+
+
+async def _found_or_started(engine: LocalEngine, command: Sequence[str]) -> Health:
+    try:
+        return await engine.health()
+    except EngineUnavailable:
+        _check_installed()
+    log_end, process = _start(command)
+    give_up = time.monotonic() + _ANSWERS_WITHIN_S
+    while time.monotonic() < give_up:
+        try:
+            return await engine.health()
+        except EngineUnavailable:
+            # Status 0 is "already running": another window won the race and its engine is about to answer.
+            if process.poll():
+                why = _last_line(log_end) or f"exit status {process.returncode}"
+                raise EngineUnavailable(f"the engine stopped at once: {why} (log: {log_path()})") from None
+            await asyncio.sleep(_POLL_S)
+    raise EngineUnavailable(f"the engine did not answer within {_ANSWERS_WITHIN_S:.0f} s: see its log {log_path()}")
+
+
+def _check_installed() -> None:
+    missing = [name for name in _ENGINE_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EngineUnavailable(f"the engine needs {', '.join(missing)}: run `pip install 'dg-lsp[engine]'`")
+
+
+def _start(command: Sequence[str]) -> tuple[int, subprocess.Popen[bytes]]:
+    """Start the engine, detached from this process; also where in its log it begins to write."""
+    folder = runtime_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            # In a shared temporary folder someone else may have made it first, with links to our files.
+            raise EngineUnavailable(f"{folder} belongs to another user: set DG_RUNTIME_DIR to a folder of your own")
+        with log_path().open("ab") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+            return log.tell(), process
+    except OSError as error:
+        why = f"cannot write to {folder} ({error.strerror})"
+        raise EngineUnavailable(f"{why}: set DG_RUNTIME_DIR to a folder of your own") from error
+
+
+def _last_line(start: int) -> str:
+    """The last line of the engine's log after byte `start`, empty when there is none."""
+    with log_path().open("rb") as log:
+        log.seek(start)
+        lines = log.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+class Launcher:
+    """Keeps one engine at hand for a process that lives long; starts it when needed and after it died.
+
+    `start` finds or starts an engine; `on_failure` hears why there is none. Starts after the first lie
+    at least `retry_after_s` apart.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[LocalEngine]],
+        on_failure: Callable[[str], Awaitable[None]],
+        retry_after_s: float = _RETRY_AFTER_S,
+    ) -> None:
+        self._start = start
+        self._on_failure = on_failure
+        self._retry_after_s = retry_after_s
+        self._engine: LocalEngine | None = None
+        self._launch: asyncio.Task[LocalEngine | None] | None = None
+        self._restarted_at = float("-inf")
+        self._failure = ""
+
+    def engine(self) -> LocalEngine | None:
+        """The engine if it is ready, else None, and it is being started unless that was tried just now."""
+        if self._engine is None:
+            self._begin()
+        return self._engine
+
+    async def wait(self) -> LocalEngine:
+        """The engine, waiting until it is ready. Raises `EngineUnavailable`."""
+        if (engine := self._engine) is not None:
+            try:
+                await engine.health()
+                return engine
+            except EngineUnavailable as error:
+                await self.lost(engine, str(error))
+        launch = self._begin()
+        # shield: others wait for the same start.
+        if launch.done() or (started := await asyncio.shield(launch)) is None:
+            raise EngineUnavailable(self._failure)
+        return started
+
+    async def lost(self, engine: LocalEngine, why: str) -> None:
+        """Tell that `engine` is gone: the next request starts another."""
+        if self._engine is engine:
+            self._engine, self._failure = None, why
+            await engine.close()
+            await self._on_failure(why)
+
+    def _begin(self) -> asyncio.Task[LocalEngine | None]:
+        now = asyncio.get_running_loop().time()
+        if self._launch is None:
+            self._launch = asyncio.create_task(self._launching())
+        elif self._launch.done() and now - self._restarted_at >= self._retry_after_s:
+            self._restarted_at = now
+            self._launch = asyncio.create_task(self._launching())
+        return self._launch
+
+    async def _launching(self) -> LocalEngine | None:
+        try:
+            self._engine = await self._start()
+        except EngineUnavailable as error:
+            self._failure = str(error)
+            await self._on_failure(self._failure)
+        return self._engine

@@ -1,0 +1,127 @@
+"""The resident engine, reached by HTTP over its unix socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from engine.protocol import Draft, FillRequest, FillResult, Health, ProtocolError, from_json, socket_path, to_json
+
+_HEALTH_TIMEOUT_S = 2.0
+_CONNECT_TIMEOUT_S = 5.0
+
+_T = TypeVar("_T")
+
+
+class EngineUnavailable(Exception):
+    """There is no engine to talk to; the text is one line that says why and what to do."""
+
+
+class EngineError(Exception):
+    """The engine answered with an error; `code` is one of those of `engine.protocol.FillError`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class LocalEngine:
+    """Speaks to the engine behind a unix socket, by default this user's. Bound to one event loop."""
+
+    def __init__(self, socket: Path | None = None) -> None:
+        # verify=False only skips loading certificates (30 ms): there is no TLS on a unix socket.
+        transport = httpx.AsyncHTTPTransport(uds=str(socket or socket_path()), verify=False)
+        timeout = httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S)
+        self._http = httpx.AsyncClient(transport=transport, base_url="http://engine", timeout=timeout)
+
+    async def health(self) -> Health:
+        """How the engine is. Raises `EngineUnavailable` when nothing answers within two seconds."""
+        try:
+            response = await self._http.get("/health", timeout=_HEALTH_TIMEOUT_S)
+        except (httpx.TransportError, OSError) as error:
+            raise EngineUnavailable(f"the engine does not answer ({_cause(error)}): run `dg-lsp doctor`") from error
+        try:
+            return _decoded(Health, response.content)
+        except EngineError as error:
+            raise EngineUnavailable(error.message) from error
+
+    async def fill(self, request: FillRequest) -> AsyncGenerator[Draft | FillResult, None]:
+        """The drafts of one fill, then its result.
+
+        Closing the iterator closes the request, which stops the engine's work. Raises `EngineError` when
+        the engine refuses or fails, `EngineUnavailable` when it is gone or goes before the result.
+        """
+        try:
+            async with self._http.stream("POST", "/v1/fill", json=to_json(request)) as response:
+                if response.status_code != 200:
+                    raise _refusal(response.status_code, await response.aread())
+                async for event, data in server_sent_events(response.aiter_bytes()):
+                    if event == "draft":
+                        yield _decoded(Draft, data)
+                    elif event == "done":
+                        yield _decoded(FillResult, data)
+                        return
+                    elif event == "error":
+                        raise _failure(data)
+        except (httpx.TransportError, OSError) as error:
+            raise EngineUnavailable(f"the engine is gone ({_cause(error)}): run `dg-lsp doctor`") from error
+        raise EngineUnavailable("the engine stopped in the middle of an answer: run `dg-lsp doctor`")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+
+async def server_sent_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, bytes]]:
+    """The (event, data) pairs of a `text/event-stream` body.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html. Lines are cut at "\\n" and
+    "\\r\\n" alone: httpx's own line reader also cuts at U+2028 and others that may stand inside JSON text.
+    """
+    buffer = b""
+    event = "message"
+    data: list[bytes] = []
+    async for chunk in chunks:
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        for line in (raw.removesuffix(b"\r") for raw in lines):
+            name, _, value = line.partition(b":")
+            if not line:
+                if data:
+                    yield event, b"\n".join(data)
+                event, data = "message", []
+            elif name == b"event":
+                event = value.removeprefix(b" ").decode()
+            elif name == b"data":
+                data.append(value.removeprefix(b" "))
+
+
+def _decoded(kind: type[_T], data: bytes) -> _T:
+    try:
+        return from_json(kind, json.loads(data))
+    except (ValueError, ProtocolError) as error:
+        hint = "it may be of another version: run `dg-engine stop`"
+        raise EngineError("protocol", f"cannot read the engine's answer ({error}); {hint}") from error
+
+
+def _failure(data: bytes) -> EngineError:
+    try:
+        failure = json.loads(data)
+        return EngineError(str(failure["code"]), str(failure["message"]))
+    except (ValueError, KeyError, TypeError):
+        return EngineError("engine", "the engine failed without saying why: see its log with `dg-lsp doctor`")
+
+
+def _refusal(status: int, body: bytes) -> EngineError:
+    try:
+        return _failure(json.dumps(json.loads(body)["error"]).encode())
+    except (ValueError, KeyError, TypeError):
+        return EngineError("engine", f"the engine answered with HTTP status {status}")
+
+
+def _cause(error: Exception) -> str:
+    return str(error) or type(error).__name__

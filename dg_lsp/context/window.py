@@ -1,0 +1,59 @@
+"""What the model sees of a document: the text around a hole, cut to what fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.holes import Hole
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The text before and after a hole, with "\\n" line endings."""
+
+    prefix: str
+    suffix: str
+
+
+def window(snapshot: Snapshot, hole: Hole, *, prefix_chars: int = 8000, suffix_chars: int = 2000) -> Window:
+    """At most so many characters on either side of a hole, whole lines where these are not too long.
+
+    A leading byte-order mark is left out.
+    """
+    first = _first(snapshot, max(hole.start - prefix_chars, 0), hole.start)
+    last = _last(snapshot, hole.end, min(hole.end + suffix_chars, len(snapshot.text)))
+    prefix, suffix = snapshot.text[first : hole.start], snapshot.text[hole.end : last]
+    if first == 0:
+        prefix = prefix.removeprefix("\ufeff")
+    if hole.end == 0:
+        suffix = suffix.removeprefix("\ufeff")
+    return Window(_for_model(prefix), _for_model(suffix))
+
+
+def to_document(snapshot: Snapshot, middle: str) -> str:
+    """A middle with "\\n" line endings in the line endings of its document."""
+    return middle.replace("\n", snapshot.eol)
+
+
+def _first(snapshot: Snapshot, floor: int, start: int) -> int:
+    """The first line start from `floor` on, or `floor` itself where the cut would cost over half the text."""
+    line = snapshot.line_at(floor)
+    if snapshot.line_start(line) == floor:
+        return floor
+    cut = snapshot.line_start(line + 1) if line + 1 < snapshot.line_count else start
+    return cut if start - cut > (start - floor) // 2 else floor
+
+
+def _last(snapshot: Snapshot, end: int, ceiling: int) -> int:
+    """The last line start up to `ceiling`, or `ceiling` itself where the cut would cost over half the text."""
+    if ceiling == len(snapshot.text):
+        return ceiling
+    cut = snapshot.line_start(snapshot.line_at(ceiling))
+    return cut if cut - end > (ceiling - end) // 2 else ceiling
+
+
+def _for_model(text: str) -> str:
+    """The text with "\\n" line endings and without lone surrogates, which no UTF-8 message can carry."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,244 @@
+"""Open documents as immutable snapshots, one per version.
+
+A snapshot keeps its lines; text, offsets and UTF-8 bytes are built when first asked for, so that a
+keystroke costs one copy of the list of lines.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+from lsprotocol import types
+
+from dg_lsp.positions import Encoding, characters_before, code_units, split_lines
+
+MAX_BYTES = 4 * 1024 * 1024
+"""The largest file that `read_document` takes."""
+
+_LANGUAGES = {
+    "python": (".py", ".pyi", ".pyw"),
+    "javascript": (".js", ".mjs", ".cjs"),
+    "javascriptreact": (".jsx",),
+    "typescript": (".ts", ".mts", ".cts"),
+    "typescriptreact": (".tsx",),
+    "rust": (".rs",),
+    "go": (".go",),
+    "c": (".c",),
+    # C++ reads nearly every C header, C reads few C++ headers.
+    "cpp": (".cpp", ".cc", ".cxx", ".h", ".hpp", ".hh", ".hxx"),
+    "java": (".java",),
+}
+_BY_SUFFIX = {suffix: language for language, suffixes in _LANGUAGES.items() for suffix in suffixes}
+
+
+class DocumentError(ValueError):
+    """A document that cannot be used; the text says in one line why and what to do."""
+
+
+class Snapshot:
+    """One version of one document. Never changes; offsets count characters (code points) of `text`."""
+
+    __slots__ = ("__weakref__", "_byte_starts", "_lines", "_starts", "_text", "_utf8", "language_id", "uri", "version")
+
+    def __init__(self, uri: str, language_id: str, version: int, text: str | list[str]) -> None:
+        """`text` comes whole or as its lines, each with its line ending and the last one without."""
+        self.uri = uri
+        self.language_id = language_id
+        self.version = version
+        self._lines = split_lines(text) if isinstance(text, str) else text
+        self._text = text if isinstance(text, str) else None
+        self._utf8: bytes | None = None
+        self._starts: list[int] | None = None
+        self._byte_starts: list[int] | None = None
+
+    @property
+    def text(self) -> str:
+        """The whole text with the line endings it came with."""
+        if self._text is None:
+            self._text = "".join(self._lines)
+        return self._text
+
+    @property
+    def utf8(self) -> bytes:
+        """The text in UTF-8 (a lone surrogate as its three bytes)."""
+        if self._utf8 is None:
+            self._utf8 = self.text.encode("utf-8", "surrogatepass")
+        return self._utf8
+
+    @property
+    def eol(self) -> str:
+        """The line ending that prevails in the document; "\\n" when it has none."""
+        crlf = self.text.count("\r\n")
+        counts = {"\n": self.text.count("\n") - crlf, "\r\n": crlf, "\r": self.text.count("\r") - crlf}
+        return max(counts, key=lambda eol: counts[eol])
+
+    @property
+    def line_count(self) -> int:
+        """The number of lines; at least one, and one more after a final line ending."""
+        return len(self._lines)
+
+    def line_text(self, line: int) -> str:
+        """A line without its line ending. Raises IndexError beyond the document."""
+        return _content(self._lines[line])
+
+    def line_start(self, line: int) -> int:
+        """The offset of a line's first character. Raises IndexError beyond the document."""
+        return self._line_starts()[line]
+
+    def line_end(self, line: int) -> int:
+        """The offset behind a line's last character, before its line ending."""
+        return self.line_start(line) + len(self.line_text(line))
+
+    def line_at(self, offset: int) -> int:
+        """The line that holds an offset; a line ending belongs to the line it ends."""
+        return max(bisect_right(self._line_starts(), offset) - 1, 0)
+
+    def offset_at(self, position: types.Position, encoding: Encoding) -> int:
+        """The offset of a position.
+
+        A column inside a character goes back to its start, one beyond the line to the line's end; a
+        line beyond the document goes to the document's end.
+        """
+        line, character = _locate(self._lines, position, encoding)
+        return self.line_start(line) + character
+
+    def position_at(self, offset: int, encoding: Encoding) -> types.Position:
+        """The position of an offset; one inside "\\r\\n" goes back to the line's end."""
+        line = self.line_at(offset)
+        before = self.line_text(line)[: max(offset - self.line_start(line), 0)]
+        return types.Position(line=line, character=code_units(before, encoding))
+
+    def byte_at(self, offset: int) -> int:
+        """The offset in `utf8` of a character offset."""
+        if self.text.isascii():
+            return min(offset, len(self.text))
+        line = self.line_at(offset)
+        before = self._lines[line][: offset - self.line_start(line)]
+        return self._line_byte_starts()[line] + code_units(before, "utf-8")
+
+    def offset_of_byte(self, byte: int) -> int:
+        """The character offset of an offset in `utf8`; a byte inside a character goes back to its start."""
+        if self.text.isascii():
+            return min(byte, len(self.text))
+        starts = self._line_byte_starts()
+        line = bisect_right(starts, byte) - 1
+        return self.line_start(line) + characters_before(self._lines[line], byte - starts[line], "utf-8")
+
+    def _line_starts(self) -> list[int]:
+        if self._starts is None:
+            self._starts = _starts_of(map(len, self._lines))
+        return self._starts
+
+    def _line_byte_starts(self) -> list[int]:
+        if self._byte_starts is None:
+            self._byte_starts = _starts_of(code_units(line, "utf-8") for line in self._lines)
+        return self._byte_starts
+
+
+class DocumentStore:
+    """The documents that the editor has open, each at its newest version."""
+
+    def __init__(self) -> None:
+        self._snapshots: dict[str, Snapshot] = {}
+
+    def open(self, item: types.TextDocumentItem) -> Snapshot:
+        """Take over a document that the editor opened."""
+        return self._keep(Snapshot(item.uri, item.language_id, item.version, item.text))
+
+    def change(
+        self,
+        document: types.VersionedTextDocumentIdentifier,
+        changes: Sequence[types.TextDocumentContentChangeEvent],
+        encoding: Encoding,
+    ) -> Snapshot:
+        """Apply edits, each relative to the result of the one before (LSP 3.18, didChange).
+
+        Raises DocumentError when the document is not open.
+        """
+        old = self._snapshots.get(document.uri)
+        if old is None:
+            raise DocumentError(f"{document.uri} was changed but is not open: close it and open it again")
+        lines = old._lines.copy()
+        for change in changes:
+            if isinstance(change, types.TextDocumentContentChangePartial):
+                _replace(lines, change.range, change.text, encoding)
+            else:
+                lines = split_lines(change.text)
+        return self._keep(Snapshot(old.uri, old.language_id, document.version, lines))
+
+    def close(self, uri: str) -> None:
+        """Forget a document; nothing happens when it is not open."""
+        self._snapshots.pop(uri, None)
+
+    def get(self, uri: str) -> Snapshot | None:
+        """The newest version of an open document."""
+        return self._snapshots.get(uri)
+
+    def _keep(self, snapshot: Snapshot) -> Snapshot:
+        self._snapshots[snapshot.uri] = snapshot
+        return snapshot
+
+
+def read_document(path: Path) -> Snapshot:
+    """Read a file, byte-order mark and line endings kept as they are.
+
+    Raises DocumentError when it is missing, unreadable, larger than `MAX_BYTES`, binary or not UTF-8.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise DocumentError(f"{path} is not a file: name a source file")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            limit = MAX_BYTES // 1024**2
+            raise DocumentError(f"{path} is too large ({size / 1024**2:.1f} MiB): files up to {limit} MiB are read")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DocumentError(f"{path} does not exist: check the path") from None
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from None
+    if b"\0" in data:
+        raise DocumentError(f"{path} is a binary file (it holds a zero byte): name a text file")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8 first") from None
+    return Snapshot(path.resolve().as_uri(), language_of(path), 0, text)
+
+
+def language_of(path: str | Path) -> str:
+    """The LSP language identifier for a file name; "plaintext" when it is none of the known ones."""
+    return _BY_SUFFIX.get(Path(path).suffix.lower(), "plaintext")
+
+
+def _content(line: str) -> str:
+    return line.rstrip("\r\n")
+
+
+def _starts_of(lengths: Iterable[int]) -> list[int]:
+    starts = [0, *accumulate(lengths)]
+    starts.pop()
+    return starts
+
+
+def _locate(lines: list[str], position: types.Position, encoding: Encoding) -> tuple[int, int]:
+    """The line and the character in it where a position falls, clamped to the document."""
+    if position.line >= len(lines):
+        return len(lines) - 1, len(lines[-1])
+    return position.line, characters_before(_content(lines[position.line]), position.character, encoding)
+
+
+def _replace(lines: list[str], where: types.Range, text: str, encoding: Encoding) -> None:
+    """Replace a range in a list of lines, in place: only the lines it touches are split anew."""
+    edges = (_locate(lines, where.start, encoding), _locate(lines, where.end, encoding))
+    (first, head), (last, tail) = min(edges), max(edges)
+    text = lines[first][:head] + text + lines[last][tail:]
+    if first > 0 and text.startswith("\n") and lines[first - 1].endswith("\r"):
+        first -= 1  # the edit brought "\r" and "\n" together: they are one line ending now
+        text = lines[first] + text
+    new = split_lines(text)
+    if last + 1 < len(lines):
+        new.pop()  # the empty line behind the last line ending is the next line, which stands already
+    lines[first : last + 1] = new

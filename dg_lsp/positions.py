@@ -1,0 +1,50 @@
+"""Lines and columns as the Language Server Protocol counts them.
+
+Only "\\n", "\\r\\n" and "\\r" end a line; a column counts code units of the negotiated encoding.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)")
+_CODECS: dict[Encoding, tuple[str, int]] = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2)}
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, each with its line ending; the last one, possibly empty, has none."""
+    tail = max(text.rfind("\n"), text.rfind("\r")) + 1
+    # Without the bound the pattern would scan an unterminated last line once per character.
+    lines = _LINE.findall(text, 0, tail)
+    lines.append(text[tail:])
+    return lines
+
+
+def code_units(text: str, encoding: Encoding) -> int:
+    """How many code units the text takes in an encoding; a lone surrogate counts as one character."""
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    codec, width = _CODECS[encoding]
+    return len(text.encode(codec, "surrogatepass")) // width
+
+
+def characters_before(line: str, column: int, encoding: Encoding) -> int:
+    """How many characters of the line lie wholly before a column.
+
+    A column inside a character goes back to its start, one beyond the line to its end.
+    """
+    if encoding == "utf-32" or line.isascii():
+        return min(column, len(line))
+    low, high = 0, min(column, len(line))
+    while low < high:  # halving keeps the work in the codec: linear in the line, no step per character
+        middle = (low + high + 1) // 2
+        units = code_units(line[low:middle], encoding)
+        if units <= column:
+            column -= units
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,87 @@
+"""The language server over stdio: which feature answers which method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lsprotocol import types
+
+from dg_lsp.client.launch import Launcher, ready_engine, serve_command
+from dg_lsp.client.local import LocalEngine
+from dg_lsp.features.code_actions import KIND, CodeActions
+from dg_lsp.features.configuration import Configuration
+from dg_lsp.features.inline_completion import InlineCompletion
+from dg_lsp.features.status import Status
+from dg_lsp.features.synchronization import Synchronization
+from dg_lsp.session import Session
+from dg_lsp.transport import Server, at_dispatch, log_without_code, plain
+
+
+def serve() -> int:
+    """Serve one editor until it leaves. Returns the exit status: 0 after `shutdown`, else 1."""
+    log_without_code()
+    server = create_server()
+    server.start_io()
+    return 0 if server.was_shut_down else 1
+
+
+def create_server() -> Server:
+    """A server with every feature registered, not yet started."""
+    server = Server()
+    status = Status(server)
+
+    async def start() -> LocalEngine:
+        engine = session.settings.engine
+        return await ready_engine(status.engine, command=serve_command(engine.model, engine.device))
+
+    session = Session(launcher=Launcher(start, status.no_engine), status=status)
+    _register_lifecycle(server, session)
+    _register_documents(server, Synchronization(session))
+    inline, actions = InlineCompletion(session), CodeActions(server, session)
+    # T1: without options the capability would not be advertised.
+    feature = server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+    feature(at_dispatch(inline.request))
+    options = types.CodeActionOptions(code_action_kinds=[KIND], resolve_provider=True)
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(lambda params: actions.offer(params))
+    server.feature(types.CODE_ACTION_RESOLVE)(at_dispatch(actions.resolve))
+    return server
+
+
+def _register_lifecycle(server: Server, session: Session) -> None:
+    configuration = Configuration(server, session)
+
+    @server.feature(types.INITIALIZE)
+    def initialize(params: types.InitializeParams) -> None:
+        session.capabilities = params.capabilities
+        # pygls took the first that the editor names, so it may be any of the three (T17).
+        session.encoding = types.PositionEncodingKind(server.workspace.position_encoding).value
+        session.editor = params.client_info.name if params.client_info else ""
+        configuration.initialize(params.initialization_options)
+        server.watch_editor(params.process_id)
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(_: types.InitializedParams) -> None:
+        await configuration.pull()
+        session.launcher.engine()
+        await configuration.subscribe()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def changed(_: types.DidChangeConfigurationParams) -> None:
+        await configuration.pull()
+
+    @server.feature(types.SHUTDOWN)
+    def shutdown(_: None) -> None:
+        server.was_shut_down = True
+
+
+def _register_documents(server: Server, synchronization: Synchronization) -> None:
+    """Put our document store in the place of pygls's, which corrupts text (T2, T3) and is slow (T4)."""
+    handlers: dict[str, Callable[[Any], None]] = {
+        types.TEXT_DOCUMENT_DID_OPEN: synchronization.open,
+        types.TEXT_DOCUMENT_DID_CHANGE: synchronization.change,
+        types.TEXT_DOCUMENT_DID_CLOSE: synchronization.close,
+    }
+    for method, handler in handlers.items():
+        del server.protocol.fm.builtin_features[method]
+        server.feature(method)(plain(handler))

@@ -1,0 +1,28 @@
+"""What the features of one editor session share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lsprotocol import types
+
+from dg_lsp.client.launch import Launcher
+from dg_lsp.completion.scheduler import Scheduler
+from dg_lsp.documents import DocumentStore
+from dg_lsp.features.status import Status
+from dg_lsp.positions import Encoding
+from dg_lsp.settings import Settings
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """One editor and this process. The last three fields are known from `initialize` on."""
+
+    documents: DocumentStore = field(default_factory=DocumentStore)
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    settings: Settings = field(default_factory=Settings)
+    launcher: Launcher
+    status: Status
+    encoding: Encoding = "utf-16"
+    capabilities: types.ClientCapabilities = field(default_factory=types.ClientCapabilities)
+    editor: str = ""

@@ -1,0 +1,116 @@
+"""What a user can choose: one tree of defaulted dataclasses, read from JSON and checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+Device = Literal["auto", "cpu", "cuda"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """The engine that is started when none runs; a running one keeps its model until `dg-engine stop`.
+
+    `model` is a checkpoint folder or a downloaded model's name, "" the model that comes with dg-lsp.
+    """
+
+    model: str = ""
+    device: Device = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InlineSettings:
+    """Inline completion. `enabled` and `deadline_ms` concern automatic requests, not those asked for by hand.
+
+    `debounce_ms` is the wait before an automatic request reaches the engine (None: what suits the editor).
+    """
+
+    enabled: bool = True
+    deadline_ms: int = field(default=1000, metadata={"minimum": 1})
+    debounce_ms: int | None = field(default=None, metadata={"minimum": 0})
+    max_tokens: int = field(default=64, metadata={"minimum": 1})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionSettings:
+    """The code action "Fill this function"."""
+
+    max_tokens: int = field(default=128, metadata={"minimum": 1})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of the language server: the section `dg` of an editor's configuration."""
+
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    inline: InlineSettings = field(default_factory=InlineSettings)
+    function: FunctionSettings = field(default_factory=FunctionSettings)
+
+
+def updated(base: Settings, given: Any) -> tuple[Settings, list[str]]:
+    """`base` with the values of the JSON object `given`, and one line for each that cannot be used.
+
+    A wrong value keeps the one in `base`; null means "not given".
+    """
+    complaints: list[str] = []
+    return _merge(base, given, "dg", complaints), complaints
+
+
+def _merge(base: _T, given: Any, path: str, complaints: list[str]) -> _T:
+    if given is None:
+        return base
+    if not isinstance(given, dict):
+        complaints.append(f"{path} takes an object with settings, not {_shown(given)}")
+        return base
+    hints = get_type_hints(type(base))
+    changes: dict[str, Any] = {}
+    for key, value in given.items():
+        name = f"{path}.{key}"
+        if key not in hints:
+            complaints.append(f"unknown setting {name} (known here: {', '.join(hints)})")
+        elif dataclasses.is_dataclass(hints[key]):
+            changes[key] = _merge(getattr(base, key), value, name, complaints)
+        elif value is not None:
+            minimum = _minimum(base, key)
+            if _fits(hints[key], value, minimum):
+                changes[key] = value
+            else:
+                kept = _shown(getattr(base, key))
+                complaints.append(f"{name} takes {_takes(hints[key], minimum)}, not {_shown(value)}; it stays {kept}")
+    return dataclasses.replace(base, **changes)  # type: ignore[type-var]
+
+
+def _minimum(base: Any, key: str) -> int:
+    return next(int(f.metadata.get("minimum", 0)) for f in dataclasses.fields(base) if f.name == key)
+
+
+def _fits(kind: Any, value: Any, minimum: int) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) in (Union, types.UnionType):
+        return any(_fits(option, value, minimum) for option in get_args(kind))
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
+    return isinstance(value, kind)
+
+
+def _takes(kind: Any, minimum: int) -> str:
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(f'"{option}"' for option in get_args(kind))
+    if get_origin(kind) in (Union, types.UnionType):
+        return " or ".join(_takes(option, minimum) for option in get_args(kind))
+    names = {bool: "true or false", str: "a text", int: f"a whole number from {minimum} up", types.NoneType: "null"}
+    return names[kind]
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON would write it, short enough for one line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,3 @@
+(function_definition
+  name: (identifier) @name
+  body: (block) @body) @function

@@ -1,0 +1,3 @@
+(function_item
+  name: (_) @name
+  body: (block) @body) @function

@@ -1,0 +1,6 @@
+"""Filling gaps: layout, candidates, choice. The only room that knows both text and tokens."""
+
+from engine.infill.fill import Cancelled, run
+from engine.infill.loaded import LoadedModel, load
+
+__all__ = ["Cancelled", "LoadedModel", "load", "run"]

@@ -1,0 +1,171 @@
+"""One fill, from request to result: context, copies, denoised gaps, causal draft, choice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from engine.infill import causal
+from engine.infill.anchored import Denoised, denoise_gap
+from engine.infill.copies import copies, cuts
+from engine.infill.layout import Layout, lay_out
+from engine.infill.loaded import LoadedModel
+from engine.model.kv_cache import KVCache
+from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishReason, Source
+
+
+class Cancelled(Exception):
+    """The fill was given up by the one who asked for it."""
+
+
+@dataclass
+class _Fill:
+    """The state of one fill."""
+
+    model: LoadedModel
+    request: FillRequest
+    on_draft: Callable[[Draft], None]
+    cancelled: Callable[[], bool]
+    started: float = field(default_factory=time.monotonic)
+    timings: dict[str, float] = field(default_factory=dict)
+    steps: int = 0
+    finish: FinishReason = "stop"
+
+    def late(self) -> bool:
+        """True once the deadline has passed. Raises `Cancelled` when nobody wants the answer any more."""
+        if self.cancelled():
+            raise Cancelled
+        deadline = self.request.deadline_ms
+        late = deadline is not None and (time.monotonic() - self.started) * 1000 >= deadline
+        if late:
+            self.finish = "deadline"
+        return late
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.timings[part] = round((time.monotonic() - start) * 1000, 1)
+
+
+def run(
+    model: LoadedModel,
+    request: FillRequest,
+    *,
+    on_draft: Callable[[Draft], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> FillResult:
+    """Fill one gap. Reports a draft after every denoising step and looks at `cancelled` and the deadline then.
+
+    At the deadline the best of what is there is returned, with finish_reason "deadline". Raises `Cancelled`.
+    """
+    fill = _Fill(model, request, on_draft or (lambda draft: None), cancelled or (lambda: False))
+    layout = lay_out(request, model.tokens, model.shape)
+    fill.late()
+    with fill.timed("context"):
+        context, cache = model.encode(layout.context)
+    found: dict[str, Source] = {}
+    with fill.timed("denoise"):
+        for text in _denoised(fill, layout, cache):
+            found.setdefault(text, "denoised")
+    with fill.timed("causal"):
+        for text in _causal(fill, layout, context):
+            found.setdefault(text, "causal")
+    with fill.timed("copy"):
+        sources = [layout.suffix_text, *(snippet.text for snippet in request.related)]
+        for text in copies(request.prefix, layout.suffix_text, sources):
+            found.setdefault(text, "copied")
+    with fill.timed("choose"):
+        candidates = _choose(fill, layout, context, found)
+    fill.timings["total"] = round((time.monotonic() - fill.started) * 1000, 1)
+    return FillResult(
+        candidates=candidates[: request.candidates],
+        finish_reason=fill.finish,
+        steps=fill.steps,
+        model=model.name,
+        timings_ms=fill.timings,
+    )
+
+
+def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
+    """The denoised middle of each gap length tried."""
+    model, request = fill.model, fill.request
+    generator = torch.Generator(model.network.device).manual_seed(request.seed)
+    settings = model.settings
+    if request.max_steps is not None:
+        settings = replace(settings, max_steps=request.max_steps)
+
+    def on_step(draft: Draft) -> bool:
+        fill.on_draft(draft)
+        return not fill.late()
+
+    results: list[Denoised] = []
+    for gap in model.shape.gaps(request):
+        result = denoise_gap(model.network, cache, layout, gap, model.tokens, model.shape, settings, generator, on_step)
+        fill.steps += result.steps
+        results.append(result)
+        if fill.late():
+            break
+    if fill.finish != "deadline":
+        if not any(result.fits for result in results):
+            fill.finish = "length"
+        elif not any(result.settled for result in results):
+            fill.finish = "steps"
+    return _usable([result.text for result in results], fill.request)
+
+
+def _causal(fill: _Fill, layout: Layout, context: causal.Context) -> list[str]:
+    """The causal draft, and the places where it may end; nothing once the deadline has passed."""
+    if fill.late():
+        return []
+    indent = len(layout.head_text.lstrip("\n")) - len(layout.head_text.lstrip())
+    single = fill.request.single_line
+
+    def proceed(text: str) -> bool:
+        return not fill.late() and (("\n" not in text.lstrip(" ")) if single else not _left_block(text, indent))
+
+    limit = min(fill.request.max_tokens, 24 if single else 64)
+    text = causal.draft(fill.model.network, context, layout, fill.model.tokens, limit, proceed)
+    if single:
+        return cuts(text, layout.suffix_text)
+    return _usable([_block(text, indent), *cuts(text, layout.suffix_text)[:1]], fill.request)
+
+
+def _left_block(text: str, indent: int) -> bool:
+    """Whether the text's last begun line stands further left than `indent`, or two lines are blank."""
+    *_, last = text.split("\n")
+    return "\n\n\n" in text or ("\n" in text and bool(last.strip()) and len(last) - len(last.lstrip()) < indent)
+
+
+def _block(text: str, indent: int) -> str:
+    """The lines of a text that belong to its first line's block: up to the first that stands further left."""
+    first, *rest = text.split("\n")
+    kept = [first]
+    for line in rest:
+        if line.strip() and len(line) - len(line.lstrip()) < indent:
+            break
+        kept.append(line)
+    return "\n".join(kept).rstrip()
+
+
+def _usable(texts: list[str], request: FillRequest) -> list[str]:
+    """Texts that may be offered: not blank, one line where one line was asked for."""
+    if request.single_line:
+        texts = [text.split("\n", 1)[0].rstrip() if text.strip() else "" for text in texts]
+    return [text for text in dict.fromkeys(texts) if text.strip()]
+
+
+def _choose(fill: _Fill, layout: Layout, context: causal.Context, found: dict[str, Source]) -> tuple[Candidate, ...]:
+    """The candidates, best first by the causal score."""
+    if not found:
+        return ()
+    texts = list(found)
+    scored = causal.scores(fill.model.network, context, layout, fill.model.tokens, texts)
+    ranked = sorted(zip(texts, scored, strict=True), key=lambda item: item[1][0], reverse=True)
+    return tuple(
+        Candidate(middle=text, source=found[text], confidence=round(confidence, 4)) for text, (_, confidence) in ranked
+    )

@@ -1,0 +1,165 @@
+"""How a request becomes encoder tokens and a canvas.
+
+The encoder reads the text up to the end of the line before the cursor's. The canvas holds the cursor's line
+up to the cursor (the head, pinned), the gap, and the head of the suffix (pinned). Head and suffix are
+tokenized apart from the rest, so that a cursor inside a word is ordinary, and typing on a line leaves the
+encoder's tokens, and so the prefix cache, as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from tokenizers import Tokenizer
+
+from engine.protocol import FillRequest
+from engine.weights.checkpoint import CheckpointError
+
+_CUT_CHARACTERS = 4096  # the context starts at a multiple of this, and
+_CUT_TOKENS = 128  # then of this, so that a keystroke does not move it and the cache stays good
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfillShape:
+    """How a checkpoint wants its canvases; the key `infill` of config.json.
+
+    A checkpoint without that key is DiffusionGemma itself: uniform noise, no token for "nothing here", so
+    that several gap lengths have to be tried.
+    """
+
+    noise: Literal["uniform", "mask"] = "uniform"
+    mask_token_id: int = 0
+    end_of_gap_token_id: int | None = None
+    context_tokens: int = 4096
+    head_tokens: int = 32
+    gap_tokens: tuple[int, ...] = (6, 12, 24, 48)
+    canvas_tokens: int = 128
+
+    @classmethod
+    def from_dict(cls, config: dict[str, Any]) -> InfillShape:
+        """Read config.json. Raises `CheckpointError`."""
+        own = config.get("infill")
+        if own is None:
+            return cls()
+        try:
+            shape = cls(**{**own, "gap_tokens": tuple(own["gap_tokens"])})
+        except KeyError as error:
+            raise CheckpointError(f"config.json: infill.{error.args[0]} is missing") from None
+        except TypeError as error:
+            raise CheckpointError(f"config.json: infill: {error}") from None
+        if shape.noise not in ("uniform", "mask"):
+            raise CheckpointError(f"config.json: infill.noise is {shape.noise!r}, not 'uniform' or 'mask'")
+        return shape
+
+    def gaps(self, request: FillRequest) -> list[int]:
+        """The gap lengths to try, in slots: one if the model can leave slots empty, else several."""
+        fitting = [size for size in self.gap_tokens if size <= request.max_tokens] or [min(self.gap_tokens)]
+        if self.end_of_gap_token_id is None:
+            return fitting[:3] if request.single_line else fitting
+        return [next((s for s in fitting if s >= 24), fitting[-1])] if request.single_line else [fitting[-1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One request, laid out: token ids, and the two texts the drafts and the choice work on."""
+
+    context: list[int]
+    head: list[int]
+    suffix: list[int]
+    head_text: str  # the line before the cursor, with the newline that starts it
+    suffix_text: str
+
+
+class Tokens:
+    """The tokenizer of a checkpoint, as the layout needs it."""
+
+    def __init__(self, tokenizer: Tokenizer, stop_ids: tuple[int, ...]) -> None:
+        tokenizer.encode_special_tokens = True  # a literal "<mask>" in the user's code is five characters
+        self.tokenizer, self.stop_ids = tokenizer, stop_ids
+        self.bos = self._id("<bos>")
+        self.turn, self.end_turn = self._id("<|turn>"), self._id("<turn|>")
+
+    def _id(self, token: str) -> int | None:
+        found: int | None = self.tokenizer.token_to_id(token)
+        return found
+
+    @cached_property
+    def pieces(self) -> list[str]:
+        """The text of every token, by id."""
+        return [self.decode([i]) for i in range(self.tokenizer.get_vocab_size())]
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of plain text; never a special token."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ids; special tokens are left out."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
+    """Lay a request out for a model."""
+    prefix, suffix_text = _plain(request.prefix), _plain(request.suffix)
+    before, head_text = _split_line(_recent(prefix, shape.context_tokens))
+    head = tokens.encode(head_text)
+    extra = max(0, len(head) - shape.head_tokens)
+    opening = _opening(request, tokens, suffix_text)
+    room = shape.context_tokens - len(opening) - extra
+    context = opening + _fit(tokens.encode(before), max(room, _CUT_TOKENS)) + head[:extra]
+    suffix = tokens.encode(suffix_text[: 8 * shape.canvas_tokens])
+    if len(suffix_text) <= 4 * shape.canvas_tokens and shape.end_of_gap_token_id is not None:
+        suffix = [*suffix, tokens.stop_ids[0]]  # the end of the document is in sight
+    return Layout(context, head[extra:], suffix, head_text, suffix_text)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _recent(prefix: str, context_tokens: int) -> str:
+    """The end of a long prefix: more than the context can hold, from the start of a line."""
+    excess = len(prefix) - 8 * context_tokens
+    if excess <= 0:
+        return prefix
+    start = -(-excess // _CUT_CHARACTERS) * _CUT_CHARACTERS
+    return prefix[max(prefix.find("\n", start), start) :]
+
+
+def _split_line(prefix: str) -> tuple[str, str]:
+    """The prefix before the cursor's line, and that line with the newline that starts it."""
+    start = max(prefix.rfind("\n"), 0)
+    return prefix[:start], prefix[start:]
+
+
+def _fit(ids: list[int], room: int) -> list[int]:
+    """The last of the ids that fit, dropping whole steps of `_CUT_TOKENS`."""
+    excess = len(ids) - room
+    return ids if excess <= 0 else ids[-(-excess // _CUT_TOKENS) * _CUT_TOKENS :]
+
+
+def _opening(request: FillRequest, tokens: Tokens, suffix: str) -> list[int]:
+    """What stands before the prefix: `<bos>`, or for a chat model the turn in which it is asked to write.
+
+    The suffix goes into the user's turn and the prefix into the model's open code fence, so that typing
+    appends to the context. A full sentence: terse orders make DiffusionGemma answer nothing.
+    """
+    start = [] if tokens.bos is None else [tokens.bos]
+    if tokens.turn is None or tokens.end_turn is None:
+        return start
+    related = "".join(f"From {s.path}:\n{s.text}\n\n" for s in request.related)
+    ask = (
+        f"user\n{related}This is the end of the file {request.path or 'I am editing'}:\n{suffix[:2000]}\n\n"
+        "Please write the whole file from its beginning, so that it continues into that end."
+    )
+    answer = f"model\nHere is the file.\n```{request.language}\n"
+    return [
+        *start,
+        tokens.turn,
+        *tokens.encode(ask),
+        tokens.end_turn,
+        *tokens.encode("\n"),
+        tokens.turn,
+        *tokens.encode(answer),
+    ]

@@ -1,0 +1,1 @@
+"""DiffusionGemma in PyTorch: configuration, layers, cache. Knows no sampler and no text."""

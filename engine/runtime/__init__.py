@@ -1,0 +1,1 @@
+"""Device choice and caches that outlive a request."""

@@ -1,0 +1,38 @@
+"""Encoder caches kept from one request to the next."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+
+from engine.model.diffusion_gemma import DiffusionGemma
+from engine.model.kv_cache import KVCache
+
+CHUNK = 1024  # tokens encoded at a time: bounds the size of the masks
+
+
+class PrefixCache:
+    """The caches of the last few contexts; a new context encodes only what no kept one covers.
+
+    Possible because a `KVCache` never changes once made.
+    """
+
+    def __init__(self, network: DiffusionGemma, entries: int = 8) -> None:
+        self.network, self.entries = network, entries
+        self._kept: OrderedDict[tuple[int, ...], KVCache] = OrderedDict()
+
+    def encode(self, ids: list[int]) -> KVCache:
+        """The cache of a whole context; ids must not be empty."""
+        key = tuple(ids)
+        known = max((k for k in self._kept if key[: len(k)] == k), key=len, default=())
+        cache = self._kept.get(known)
+        for start in range(len(known), len(ids), CHUNK):
+            chunk = torch.tensor([ids[start : start + CHUNK]], device=self.network.device)
+            cache = self.network.encode(chunk, cache)
+        assert cache is not None
+        self._kept[key] = cache
+        self._kept.move_to_end(key)
+        while len(self._kept) > self.entries:
+            self._kept.popitem(last=False)
+        return cache

@@ -1,0 +1,181 @@
+"""What the model learns: next tokens (encoder) and the gaps of pinned canvases (decoder).
+
+The recipe is DiffusionGemma's: cross-entropy on the canvas at a random noise level, self-conditioning on
+half of the examples, next-token loss on the clean text; here the head of the line and of the suffix are
+pinned, as in inference, and a gap is padded with end-of-gap tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from engine.model.attention import causal_mask
+from engine.model.diffusion_gemma import DiffusionGemma
+from engine.model.kv_cache import LayerCache
+
+CHUNK = 256  # rows of logits held at a time: small enough for a processor's cache
+
+
+@dataclass(frozen=True, slots=True)
+class CanvasBatch:
+    """G canvases for each of B rows of text; all int64/bool/float32 [B, G, C] except `starts` [B, G].
+
+    `clean` ids, `gap` the free slots, `weight` the loss weight of a slot, `real` False on padding;
+    `starts` is how many of the row's tokens come before the canvas.
+    """
+
+    clean: Tensor
+    gap: Tensor
+    weight: Tensor
+    real: Tensor
+    starts: Tensor
+
+    def to(self, device: torch.device) -> CanvasBatch:
+        return CanvasBatch(*(getattr(self, name).to(device) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A weighted mean loss with its gradient, the plain mean and the share of right tokens."""
+
+    value: Tensor
+    right: float
+
+
+class _SoftcappedCrossEntropy(torch.autograd.Function):
+    """Cross-entropy of softcapped logits with tied embeddings, without ever holding all logits.
+
+    The gradients are computed chunk by chunk in the forward pass; backward scales them.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, targets: Tensor, weights: Tensor, cap: float, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        narrow = table.to(dtype)
+        grad_hidden = torch.empty_like(hidden, dtype=torch.float32)
+        grad_table = torch.zeros_like(table, dtype=torch.float32)
+        loss, right = hidden.new_zeros((), dtype=torch.float32), hidden.new_zeros((), dtype=torch.float32)
+        for rows in torch.arange(len(hidden), device=hidden.device).split(CHUNK):
+            h, target, weight = hidden[rows].to(dtype), targets[rows, None], weights[rows]
+            squashed = F.linear(h, narrow).float().div_(cap).tanh_()  # [n, V]
+            logits = squashed * cap
+            total = logits.logsumexp(dim=-1, keepdim=True)
+            loss += (weight * (total - logits.gather(1, target))[:, 0]).sum()
+            right += (weight * (logits.argmax(dim=-1) == target[:, 0])).sum()
+            grad = logits.sub_(total).exp_()
+            grad.scatter_add_(1, target, torch.full_like(total, -1.0))
+            grad.mul_(weight[:, None]).mul_(squashed.square_().neg_().add_(1.0))
+            grad = grad.to(dtype)
+            grad_hidden[rows] = (grad @ narrow).float()
+            grad_table += grad.T @ h
+        ctx.save_for_backward(grad_hidden.to(hidden.dtype), grad_table)
+        ctx.mark_non_differentiable(right)
+        return loss, right
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad_hidden, grad_table = ctx.saved_tensors
+        return grad_hidden * grads[0], grad_table * grads[0], None, None, None, None
+
+
+def cross_entropy(
+    network: DiffusionGemma, hidden: Tensor, targets: Tensor, weights: Tensor, dtype: torch.dtype
+) -> Loss:
+    """Weighted mean cross-entropy of normed hidden states [N, D] for targets [N] with weights [N]."""
+    loss, right = _SoftcappedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        hidden, network.embed_tokens.weight, targets, weights, network.config.softcap, dtype
+    )
+    total = weights.sum().clamp(min=1.0)
+    return Loss(loss / total, float(right / total))
+
+
+def causal_loss(network: DiffusionGemma, ids: Tensor, dtype: torch.dtype) -> Loss:
+    """Next-token loss of the encoder on rows of text, ids [B, T]."""
+    hidden, _ = network.encode_hidden(ids)
+    return _next_token_loss(network, hidden, ids, dtype)
+
+
+def _next_token_loss(network: DiffusionGemma, hidden: Tensor, ids: Tensor, dtype: torch.dtype) -> Loss:
+    targets = ids[:, 1:].flatten()
+    ones = torch.ones_like(targets, dtype=torch.float32)
+    return cross_entropy(network, hidden[:, :-1].flatten(0, 1), targets, ones, dtype)
+
+
+def infill_loss(
+    network: DiffusionGemma,
+    ids: Tensor,
+    canvases: CanvasBatch,
+    noisy: Tensor,
+    conditioned: Tensor,
+    dtype: torch.dtype,
+) -> tuple[Loss, Loss]:
+    """Denoising loss of the gaps, and next-token loss of the clean text, from one encoder pass.
+
+    ids [B, T]; `noisy` [B, G, C] the canvases with noise in their gaps; `conditioned` bool [B]: rows whose
+    canvases see the network's own first prediction (a second pass; only that one is trained).
+    """
+    hidden, caches = _encode_row(network, ids)
+    view = _CanvasView(network, canvases, ids.shape[1])
+    soft: Tensor | None = None
+    if bool(conditioned.any()):
+        with torch.no_grad():
+            first = view.hidden(noisy, caches, None)
+            logits = network.causal_logits(first[canvases.gap])
+            soft = network.embed(canvases.clean)  # pinned slots: their own embedding, as in inference
+            soft[canvases.gap] = network.soft_embedding(logits).to(soft.dtype)
+            soft = soft * conditioned[:, None, None, None]
+    free = canvases.gap & (canvases.weight > 0)
+    out = view.hidden(noisy, caches, soft)[free]
+    denoise = cross_entropy(network, out, canvases.clean[free], canvases.weight[free], dtype)
+    return denoise, _next_token_loss(network, hidden, ids, dtype)
+
+
+def _encode_row(network: DiffusionGemma, ids: Tensor) -> tuple[Tensor, list[LayerCache]]:
+    """Hidden states and every layer's keys and values of all tokens (nothing slides out of a row)."""
+    x = network.embed(ids)
+    rotations = network.rotations(torch.arange(ids.shape[1], device=ids.device), x.dtype)
+    caches = []
+    for layer, shape in zip(network.layers, network.config.layers, strict=True):
+        window = network.config.sliding_window if shape.kind == "sliding" else None
+        mask = None
+        if window is not None and ids.shape[1] > window:
+            mask = causal_mask(ids.shape[1], ids.shape[1], window, ids.device)
+        x, keys, values = layer(x, rotations[shape.kind], encoder=True, mask=mask, causal=mask is None)
+        caches.append(LayerCache(keys, values))
+    return network.norm(x), caches
+
+
+class _CanvasView:
+    """All canvases of a row in one decoder pass, each seeing only its own context and itself."""
+
+    def __init__(self, network: DiffusionGemma, canvases: CanvasBatch, length: int) -> None:
+        self.network = network
+        b, g, c = canvases.clean.shape
+        device = canvases.clean.device
+        self.positions = (canvases.starts[..., None] + torch.arange(c, device=device)).view(b, g * c)
+        starts = canvases.starts.repeat_interleave(c, dim=1)[:, :, None]  # [B, G * C, 1]
+        keys = torch.arange(length, device=device)
+        full = keys < starts
+        sliding = full & (keys >= starts - (network.config.sliding_window - 1))
+        own = torch.block_diag(*[torch.ones(c, c, dtype=torch.bool, device=device)] * g)
+        own = own & canvases.real.view(b, 1, g * c)
+        self.masks = {
+            kind: torch.cat([context, own], dim=2)[:, None] for kind, context in (("full", full), ("sliding", sliding))
+        }
+
+    def hidden(self, canvas: Tensor, caches: list[LayerCache], soft: Tensor | None) -> Tensor:
+        """Normed hidden states [B, G, C, D] of canvas ids [B, G, C]."""
+        network, (b, g, c) = self.network, canvas.shape
+        flat_soft = None if soft is None else soft.view(b, g * c, -1)
+        x = network.self_conditioning.condition(network.embed(canvas.view(b, g * c)), flat_soft)
+        rotations = network.rotations(self.positions, x.dtype)
+        for layer, shape, past in zip(network.layers, network.config.layers, caches, strict=True):
+            x, _, _ = layer(x, rotations[shape.kind], encoder=False, past=past, mask=self.masks[shape.kind])
+        normed: Tensor = network.norm(x)
+        return normed.view(b, g, c, -1)

@@ -1,0 +1,141 @@
+"""Checkpoint folders in the published layout: `config.json`, `*.safetensors` (+ index).
+
+Tensors are read one by one from memory-mapped files straight to their place, so that host memory never
+holds the checkpoint twice (nor once, when the network is on a GPU).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.model.config import ModelConfig
+from engine.model.diffusion_gemma import DiffusionGemma
+
+_DECODER = "model.decoder."
+_ENCODER = "model.encoder.language_model."
+_VISION = ("model.encoder.vision_tower.", "model.encoder.embed_vision.", "embed_vision.")
+_ENCODER_SCALAR = re.compile(re.escape(_ENCODER) + r"layers\.(\d+)\.layer_scalar")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; one line that names the file or tensor and what is wrong with it."""
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """A JSON object from a checkpoint folder. Raises `CheckpointError`."""
+    try:
+        data = json.loads((folder / name).read_text("utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} has no {name}: not a model folder") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / name} cannot be read: {error}") from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{folder / name} is not a JSON object")
+    return data
+
+
+def load_network(
+    folder: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    progress: Callable[[float], None] | None = None,
+) -> DiffusionGemma:
+    """Build the network of a checkpoint folder on `device`, in `dtype`, ready for inference.
+
+    `progress` is called with the share of tensors read, in [0, 1]. Raises `CheckpointError` or
+    `ConfigError` (both `ValueError`, one line).
+    """
+    folder = Path(folder)
+    config = ModelConfig.from_dict(read_json(folder, "config.json"))
+    with torch.device("meta"):
+        network = DiffusionGemma(config)
+    wanted = dict(network.state_dict())
+    missing = set(wanted)
+    for name, tensor in _tensors(folder):
+        own = _own_name(name)
+        if own is None:
+            continue
+        if own not in missing:
+            raise CheckpointError(f"{folder}: unexpected tensor {name} (is this checkpoint of another model?)")
+        if tensor.shape != wanted[own].shape:
+            raise CheckpointError(
+                f"{folder}: tensor {name} has shape {list(tensor.shape)}, config.json says {list(wanted[own].shape)}"
+            )
+        if not tensor.dtype.is_floating_point:
+            raise CheckpointError(f"{folder}: tensor {name} is {tensor.dtype}; quantised checkpoints are not supported")
+        _assign(network, own, tensor.to(device=device, dtype=dtype))
+        missing.discard(own)
+        if progress:
+            progress(1 - len(missing) / len(wanted))
+    if missing:
+        names = sorted(missing)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise CheckpointError(f"{folder}: missing tensors {', '.join(names[:3])}{more}; download the model again")
+    return network.eval().requires_grad_(False)
+
+
+def save_network(network: DiffusionGemma, folder: Path, config: dict[str, Any], dtype: torch.dtype) -> None:
+    """Write the network in the published layout; `config` is the config.json to put beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors: dict[str, Tensor] = {}
+    for own, tensor in network.state_dict().items():
+        if own.endswith(".encoder_layer_scalar"):
+            name = _ENCODER + own.replace("encoder_layer_scalar", "layer_scalar")
+        else:
+            name = _DECODER + own
+        tensors[name] = tensor.to("cpu", dtype).contiguous()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+
+
+def _own_name(name: str) -> str | None:
+    """Our name of a published tensor; None for one that the text stack does not need."""
+    if match := _ENCODER_SCALAR.fullmatch(name):
+        return f"layers.{match[1]}.encoder_layer_scalar"
+    if name.startswith(_VISION) or name.startswith(_ENCODER) or name == "lm_head.weight":
+        return None  # vision, or a duplicate of a tied tensor
+    return name.removeprefix(_DECODER)
+
+
+def _assign(network: DiffusionGemma, name: str, tensor: Tensor) -> None:
+    path, _, leaf = name.rpartition(".")
+    module = network.get_submodule(path)
+    if leaf in module._buffers:
+        module._buffers[leaf] = tensor
+    else:
+        setattr(module, leaf, torch.nn.Parameter(tensor, requires_grad=False))
+
+
+def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of the folder's safetensors files, one at a time."""
+    for path in _files(folder):
+        try:
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118 (safe_open is no mapping)
+                    yield name, file.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{path} is damaged ({error}); download the model again") from None
+
+
+def _files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        shards = read_json(folder, index.name).get("weight_map")
+        if not isinstance(shards, dict) or not shards:
+            raise CheckpointError(f"{index} has no weight_map")
+        paths = [folder / name for name in sorted(set(shards.values()))]
+    else:
+        paths = [folder / "model.safetensors"]
+    for path in paths:
+        if not path.is_file():
+            raise CheckpointError(f"{path} is missing; download the model again")
+    return paths

@@ -1,0 +1,195 @@
+"""The client of the engine: server-sent events, errors, a dying engine, finding and starting one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+
+from lsp_session import ScriptedEngine, ScriptedEngines, eventually, short_folder
+
+from dg_lsp.client import launch
+from dg_lsp.client.launch import Launcher, ready_engine
+from dg_lsp.client.local import EngineError, EngineUnavailable, LocalEngine, server_sent_events
+from engine.protocol import Draft, FillRequest, FillResult, Health
+
+REQUEST = FillRequest(prefix="a = ")
+
+
+@pytest.fixture
+def runtime_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with short_folder() as folder:
+        monkeypatch.setenv("DG_RUNTIME_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def scripted_engine(runtime_folder: Path) -> Iterator[Callable[..., ScriptedEngine]]:
+    engines = ScriptedEngines(runtime_folder)
+    yield engines.start
+    engines.end()
+
+
+async def events_of(*chunks: bytes) -> list[tuple[str, bytes]]:
+    async def stream() -> AsyncIterator[bytes]:
+        for chunk in chunks:
+            yield chunk
+
+    return [event async for event in server_sent_events(stream())]
+
+
+async def test_events_may_be_cut_anywhere() -> None:
+    text = b"event: draft\ndata: {1}\n\nevent: done\r\ndata: {2}\r\n\r\n"
+    for cut in range(len(text)):
+        assert await events_of(text[:cut], text[cut:]) == [("draft", b"{1}"), ("done", b"{2}")]
+
+
+async def test_comments_are_skipped_data_lines_joined_and_an_unfinished_event_dropped() -> None:
+    assert await events_of(b": ping\n\ndata: a\ndata: b\n\ndata: cut") == [("message", b"a\nb")]
+
+
+async def test_a_fill_gives_its_drafts_then_the_result(scripted_engine: Callable[..., ScriptedEngine]) -> None:
+    strange = "x\u2028y\x85z\x0c'"  # line ends to some readers, not to this protocol
+    scripted_engine("--steps", "3", "--middle", strange)
+    engine = LocalEngine()
+    *drafts, result = [answer async for answer in engine.fill(REQUEST)]
+    assert [(type(draft), draft.step if isinstance(draft, Draft) else 0) for draft in drafts] == [
+        (Draft, 1),
+        (Draft, 2),
+        (Draft, 3),
+    ]
+    assert isinstance(result, FillResult)
+    assert result.middle == strange
+    await engine.close()
+
+
+async def test_a_consumer_that_stops_closes_the_request(scripted_engine: Callable[..., ScriptedEngine]) -> None:
+    scripted = scripted_engine("--steps", "1000", "--step-ms", "5")
+    engine = LocalEngine()
+    async with aclosing(engine.fill(REQUEST)) as answers:
+        await answers.__anext__()
+    eventually(lambda: scripted.seen()[0]["end"] == "closed")
+    await engine.close()
+
+
+async def test_an_error_event_is_raised(scripted_engine: Callable[..., ScriptedEngine]) -> None:
+    scripted_engine("--fail-at-step", "2")
+    engine = LocalEngine()
+    with pytest.raises(EngineError, match="the script says so") as failure:
+        _ = [answer async for answer in engine.fill(REQUEST)]
+    assert failure.value.code == "engine"
+    await engine.close()
+
+
+async def test_an_engine_that_dies_in_mid_answer_is_unavailable(
+    scripted_engine: Callable[..., ScriptedEngine],
+) -> None:
+    scripted_engine("--die-at-step", "2")
+    engine = LocalEngine()
+    with pytest.raises(EngineUnavailable, match="dg-lsp doctor"):
+        _ = [answer async for answer in engine.fill(REQUEST)]
+    with pytest.raises(EngineUnavailable, match="dg-lsp doctor"):
+        await engine.health()
+    await engine.close()
+
+
+async def test_a_running_engine_is_found_and_its_load_followed(
+    scripted_engine: Callable[..., ScriptedEngine],
+) -> None:
+    scripted_engine("--load-ms", "600")
+    heard: list[Health] = []
+
+    async def on_health(health: Health) -> None:
+        heard.append(health)
+
+    engine = await ready_engine(on_health, command=["/this/would/fail"])
+    assert [health.state for health in heard[:-1]] == ["loading"] * (len(heard) - 1)
+    assert len(heard) > 2
+    assert heard[-1].state == "ready"
+    assert [health.progress for health in heard] == sorted(health.progress for health in heard)
+    await engine.close()
+
+
+async def test_a_model_that_cannot_be_loaded_is_told_with_what_to_do(
+    scripted_engine: Callable[..., ScriptedEngine],
+) -> None:
+    scripted_engine("--load-error", "m/config.json is missing: download the model again")
+    with pytest.raises(EngineUnavailable, match=r"config.json is missing: download .* `dg-engine stop`"):
+        await ready_engine()
+
+
+async def test_an_engine_that_exits_at_once_is_told_with_the_last_line_of_its_log(runtime_folder: Path) -> None:
+    (runtime_folder / "engine.log").write_text("from an earlier run\n")
+    script = "import sys; print('starting'); print('no room for the model'); sys.exit(3)"
+    with pytest.raises(EngineUnavailable, match=r"stopped at once: no room for the model \(log: .*engine.log\)"):
+        await ready_engine(command=[sys.executable, "-c", script])
+
+
+async def test_a_runtime_folder_that_cannot_be_written_is_named(
+    runtime_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (runtime_folder / "file").touch()
+    monkeypatch.setenv("DG_RUNTIME_DIR", str(runtime_folder / "file" / "in"))
+    with pytest.raises(EngineUnavailable, match=r"cannot write to .*file/in .* set DG_RUNTIME_DIR"):
+        await ready_engine()
+
+
+async def test_a_missing_engine_package_is_named(runtime_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_ENGINE_PACKAGES", ("json", "no_such_package"))
+    with pytest.raises(EngineUnavailable, match=r"needs no_such_package: run `pip install 'dg-lsp\[engine\]'`"):
+        await ready_engine()
+
+
+async def test_a_launcher_restarts_once_then_waits(runtime_folder: Path) -> None:
+    starts: list[int] = []
+    failures: list[str] = []
+
+    async def start() -> LocalEngine:
+        starts.append(1)
+        raise EngineUnavailable(f"failure {len(starts)}")
+
+    async def on_failure(why: str) -> None:
+        failures.append(why)
+
+    patient = Launcher(start, on_failure, retry_after_s=60)
+    for _ in range(5):
+        assert patient.engine() is None
+        await asyncio.sleep(0)
+    with pytest.raises(EngineUnavailable, match="failure 2"):
+        await patient.wait()
+    assert failures == ["failure 1", "failure 2"]
+
+    eager = Launcher(start, on_failure, retry_after_s=0)
+    for number in (3, 4, 5):
+        with pytest.raises(EngineUnavailable, match=f"failure {number}"):
+            await eager.wait()
+
+
+async def test_a_launcher_starts_one_engine_for_many_and_another_after_it_was_lost(runtime_folder: Path) -> None:
+    starts: list[LocalEngine] = []
+
+    async def start() -> LocalEngine:
+        starts.append(LocalEngine())
+        await asyncio.sleep(0.01)
+        return starts[-1]
+
+    async def on_failure(why: str) -> None:
+        assert why == "killed"
+
+    launcher = Launcher(start, on_failure, retry_after_s=0)
+    first, second = await asyncio.gather(launcher.wait(), launcher.wait())
+    assert first is second is launcher.engine()
+    await launcher.lost(first, "killed")
+    assert launcher.engine() is None
+    await asyncio.sleep(0.05)
+    assert launcher.engine() is starts[1]
+    await launcher.lost(first, "a late report on the old one")
+    assert launcher.engine() is starts[1]
+    for engine in starts:
+        await engine.close()

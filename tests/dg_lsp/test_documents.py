@@ -1,0 +1,233 @@
+"""Snapshots against a reference that walks the text character by character."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from lsprotocol import types
+
+from dg_lsp.documents import MAX_BYTES, DocumentError, DocumentStore, Snapshot, language_of, read_document
+from dg_lsp.positions import Encoding
+
+URI = "file:///a.py"
+ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
+
+# Letters of one to four bytes, a combining mark, right-to-left text, a lone surrogate, and all that
+# str.splitlines takes for a line ending but LSP does not.
+CHARACTERS = "ab \t\n\r" + "é€😀𝒳\u0301א\u202e\ud83d" + "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\ufeff"
+texts = st.lists(st.sampled_from([*CHARACTERS, "\r\n", "def f():\n", "😀é\r\n"]), max_size=25).map("".join)
+positions = st.builds(types.Position, line=st.integers(0, 8), character=st.integers(0, 12))
+partial_changes = st.builds(
+    types.TextDocumentContentChangePartial,
+    range=st.builds(types.Range, start=positions, end=positions),
+    text=texts,
+)
+whole_changes = st.builds(types.TextDocumentContentChangeWholeDocument, text=texts)
+scripts = st.lists(st.one_of(partial_changes, partial_changes, partial_changes, whole_changes), max_size=8)
+encodings = st.sampled_from(ENCODINGS)
+
+
+def width(character: str, encoding: Encoding) -> int:
+    if encoding == "utf-8":
+        return len(character.encode("utf-8", "surrogatepass"))
+    return 2 if encoding == "utf-16" and ord(character) > 0xFFFF else 1
+
+
+def reference_offset(text: str, position: types.Position, encoding: Encoding) -> int:
+    offset, line = 0, 0
+    while line < position.line:
+        while offset < len(text) and text[offset] not in "\r\n":
+            offset += 1
+        if offset == len(text):
+            return offset
+        offset += 2 if text[offset : offset + 2] == "\r\n" else 1
+        line += 1
+    column = 0
+    while offset < len(text) and text[offset] not in "\r\n":
+        column += width(text[offset], encoding)
+        if column > position.character:
+            break
+        offset += 1
+    return offset
+
+
+def reference_change(text: str, change: types.TextDocumentContentChangeEvent, encoding: Encoding) -> str:
+    if isinstance(change, types.TextDocumentContentChangeWholeDocument):
+        return change.text
+    edges = [reference_offset(text, edge, encoding) for edge in (change.range.start, change.range.end)]
+    return text[: min(edges)] + change.text + text[max(edges) :]
+
+
+def snapshot(text: str) -> Snapshot:
+    return Snapshot(URI, "python", 1, text)
+
+
+def opened(text: str) -> DocumentStore:
+    store = DocumentStore()
+    store.open(types.TextDocumentItem(uri=URI, language_id="python", version=1, text=text))
+    return store
+
+
+def change(store: DocumentStore, *changes: types.TextDocumentContentChangeEvent, encoding: Encoding) -> Snapshot:
+    return store.change(types.VersionedTextDocumentIdentifier(version=2, uri=URI), changes, encoding)
+
+
+def edit(line: int, start: int, end: int, text: str) -> types.TextDocumentContentChangePartial:
+    where = types.Range(types.Position(line, start), types.Position(line, end))
+    return types.TextDocumentContentChangePartial(range=where, text=text)
+
+
+@given(texts, scripts, encodings)
+@example("a\rX\nb", [edit(1, 0, 1, "")], "utf-16")  # "\r" and "\n" meet and are one line ending
+@example("a\r\nb", [edit(0, 1, 1, "\r"), edit(2, 0, 0, "x")], "utf-8")
+def test_change_equals_the_reference(
+    text: str, script: list[types.TextDocumentContentChangeEvent], encoding: Encoding
+) -> None:
+    expected = text
+    for step in script:
+        expected = reference_change(expected, step, encoding)
+    changed = change(opened(text), *script, encoding=encoding)
+    assert changed.text == expected
+    assert [changed.line_text(n) for n in range(changed.line_count)] == lines_of(expected)
+
+
+def lines_of(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+@given(texts, positions, encodings)
+def test_offset_at_equals_the_reference(text: str, position: types.Position, encoding: Encoding) -> None:
+    """Trap T3: also beyond a last line without line ending, and the request's position stays as it was."""
+    before = (position.line, position.character)
+    assert snapshot(text).offset_at(position, encoding) == reference_offset(text, position, encoding)
+    assert (position.line, position.character) == before
+
+
+@given(texts, encodings)
+def test_every_offset_has_a_position_that_leads_back(text: str, encoding: Encoding) -> None:
+    document = snapshot(text)
+    for offset in range(len(text) + 1):
+        inside_line_ending = text[max(offset - 1, 0) : offset + 1] == "\r\n"
+        expected = offset - 1 if inside_line_ending else offset
+        assert document.offset_at(document.position_at(offset, encoding), encoding) == expected
+
+
+@given(texts)
+def test_bytes_and_characters_lead_to_each_other(text: str) -> None:
+    document = snapshot(text)
+    for offset in range(len(text) + 1):
+        byte = len(text[:offset].encode("utf-8", "surrogatepass"))
+        assert document.byte_at(offset) == byte
+        assert document.offset_of_byte(byte) == offset
+    assert document.utf8 == text.encode("utf-8", "surrogatepass")
+
+
+@given(texts)
+def test_lines_lie_between_their_offsets(text: str) -> None:
+    document = snapshot(text)
+    for line in range(document.line_count):
+        start, end = document.line_start(line), document.line_end(line)
+        assert text[start:end] == document.line_text(line)
+        assert document.line_at(start) == document.line_at(end) == line
+
+
+@pytest.mark.parametrize("separator", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+def test_only_lsp_line_endings_end_a_line(separator: str) -> None:
+    """Trap T2: an edit behind one of these lands in the line the editor means."""
+    changed = change(opened(f"a{separator}b\nsecond\n"), edit(1, 5, 6, "D!"), encoding="utf-16")
+    assert changed.text == f"a{separator}b\nseconD!\n"
+    assert changed.line_count == 3
+
+
+@pytest.mark.parametrize(("encoding", "column"), [("utf-8", 5), ("utf-16", 3), ("utf-32", 2)])
+def test_the_same_place_in_three_encodings(encoding: Encoding, column: int) -> None:
+    """Trap T17: the client chooses the encoding."""
+    document = snapshot("a😀b")
+    assert document.position_at(2, encoding) == types.Position(0, column)
+    assert document.offset_at(types.Position(0, column), encoding) == 2
+    if encoding != "utf-32":
+        assert document.offset_at(types.Position(0, column - 1), encoding) == 1  # inside the character
+
+
+def test_two_hundred_edits_of_one_message() -> None:
+    """Trap T4: each edit counts from the result of the one before."""
+    lines = [f"line {n}" for n in range(2_000)]
+    edits = [edit(n * 10, 0, 4, "new\n") for n in range(200)]
+    expected = "\n".join(lines)
+    for step in edits:
+        expected = reference_by_lines(expected, step)
+    assert change(opened("\n".join(lines)), *edits, encoding="utf-16").text == expected
+
+
+def reference_by_lines(text: str, step: types.TextDocumentContentChangePartial) -> str:
+    lines = text.split("\n")
+    line = lines[step.range.start.line]
+    lines[step.range.start.line] = line[: step.range.start.character] + step.text + line[step.range.end.character :]
+    return "\n".join(lines)
+
+
+def test_a_snapshot_outlives_later_versions_unchanged() -> None:
+    """Trap T7: a request keeps the version that it was asked about."""
+    store = opened("one\ntwo\n")
+    first = store.get(URI)
+    second = change(store, edit(1, 0, 3, "2\n3"), encoding="utf-16")
+    assert first is not None
+    assert (first.version, first.text, first.line_count) == (1, "one\ntwo\n", 3)
+    assert (second.version, second.text, second.line_count) == (2, "one\n2\n3\n", 4)
+    assert store.get(URI) is second
+
+
+def test_a_closed_document_is_forgotten() -> None:
+    store = opened("text")
+    store.close(URI)
+    assert store.get(URI) is None
+    with pytest.raises(DocumentError, match="is not open"):
+        change(store, edit(0, 0, 0, "x"), encoding="utf-16")
+
+
+@pytest.mark.parametrize(
+    ("text", "eol"),
+    [("", "\n"), ("a", "\n"), ("a\nb\r\n", "\n"), ("a\r\nb\r\nc\n", "\r\n"), ("a\rb\rc\n", "\r")],
+)
+def test_the_prevailing_line_ending(text: str, eol: str) -> None:
+    assert snapshot(text).eol == eol
+
+
+def test_a_file_keeps_its_mark_and_line_endings(tmp_path: Path) -> None:
+    path = tmp_path / "a.rs"
+    path.write_bytes("\ufeffa\r\nb\x0c\rc\u2028".encode())
+    document = read_document(path)
+    assert document.text == "\ufeffa\r\nb\x0c\rc\u2028"
+    assert (document.language_id, document.uri) == ("rust", path.as_uri())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a\0b", "binary"),
+        ("é".encode("latin-1"), r"not UTF-8 \(byte 0\)"),
+        (b"a" * (MAX_BYTES + 1), "too large .* 4 MiB"),
+    ],
+)
+def test_an_unusable_file_says_why(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes(content)
+    with pytest.raises(DocumentError, match=message):
+        read_document(path)
+
+
+def test_a_missing_file_and_a_folder_say_so(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match="does not exist"):
+        read_document(tmp_path / "none.py")
+    with pytest.raises(DocumentError, match="is not a file"):
+        read_document(tmp_path)
+
+
+def test_languages_by_file_name() -> None:
+    assert language_of("src/App.TSX") == "typescriptreact"
+    assert language_of(Path("a/b.hpp")) == "cpp"
+    assert language_of("Makefile") == "plaintext"

@@ -1,0 +1,68 @@
+"""Settings: defaults, values from JSON, and one clear line for each value that cannot be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dg_lsp.settings import EngineSettings, FunctionSettings, InlineSettings, Settings, updated
+
+
+def test_given_values_replace_defaults_and_the_rest_stays() -> None:
+    settings, complaints = updated(Settings(), {"inline": {"deadline_ms": 300}, "engine": {"device": "cpu"}})
+    assert settings == Settings(inline=InlineSettings(deadline_ms=300), engine=EngineSettings(device="cpu"))
+    assert complaints == []
+
+
+def test_a_later_update_lies_over_an_earlier_one() -> None:
+    first, _ = updated(Settings(), {"inline": {"deadline_ms": 300, "max_tokens": 9}})
+    second, _ = updated(first, {"inline": {"max_tokens": 10}})
+    assert second.inline == InlineSettings(deadline_ms=300, max_tokens=10)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (
+            {"inline": {"deadline_ms": "fast"}},
+            'dg.inline.deadline_ms takes a whole number from 1 up, not "fast"; it stays 1000',
+        ),
+        (
+            {"inline": {"deadline_ms": 0}},
+            "dg.inline.deadline_ms takes a whole number from 1 up, not 0; it stays 1000",
+        ),
+        (
+            {"inline": {"deadline_ms": True}},
+            "dg.inline.deadline_ms takes a whole number from 1 up, not true; it stays 1000",
+        ),
+        ({"inline": {"enabled": 1}}, "dg.inline.enabled takes true or false, not 1; it stays true"),
+        (
+            {"inline": {"debounce_ms": -1}},
+            "dg.inline.debounce_ms takes a whole number from 0 up or null, not -1; it stays null",
+        ),
+        (
+            {"engine": {"device": "tpu"}},
+            'dg.engine.device takes one of "auto", "cpu", "cuda", not "tpu"; it stays "auto"',
+        ),
+        ({"engine": {"model": ["x"]}}, "dg.engine.model takes a text, not ['x']; it stays \"\""),
+        ({"inline": 7}, "dg.inline takes an object with settings, not 7"),
+        ("all", 'dg takes an object with settings, not "all"'),
+        ({"inlin": {}}, "unknown setting dg.inlin (known here: engine, inline, function)"),
+        ({"function": {"tokens": 5}}, "unknown setting dg.function.tokens (known here: max_tokens)"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_the_setting_takes_and_changes_nothing(given: Any, complaint: str) -> None:
+    assert updated(Settings(), given) == (Settings(), [complaint])
+
+
+def test_right_values_beside_a_wrong_one_are_taken() -> None:
+    settings, complaints = updated(Settings(), {"inline": {"deadline_ms": -5, "enabled": False}})
+    assert settings.inline == InlineSettings(enabled=False)
+    assert len(complaints) == 1
+
+
+@pytest.mark.parametrize("given", [None, {}, {"inline": None}, {"inline": {"max_tokens": None}}])
+def test_null_means_not_given(given: Any) -> None:
+    base = Settings(inline=InlineSettings(max_tokens=5), function=FunctionSettings(max_tokens=6))
+    assert updated(base, given) == (base, [])

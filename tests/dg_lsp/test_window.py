@@ -1,0 +1,79 @@
+"""The text around a hole that the model sees."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dg_lsp.context.window import Window, to_document, window
+from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.holes import Hole, cursor_hole
+
+
+def snapshot(text: str) -> Snapshot:
+    return Snapshot("file:///a.py", "python", 1, text)
+
+
+def around(text: str, prefix_chars: int = 8000, suffix_chars: int = 2000) -> Window:
+    """The window of a text whose cursor is the mark │."""
+    before, _, after = text.partition("│")
+    document = snapshot(before + after)
+    hole = cursor_hole(document, len(before))
+    return window(document, hole, prefix_chars=prefix_chars, suffix_chars=suffix_chars)
+
+
+def test_a_short_document_is_handed_out_whole() -> None:
+    assert around("a\nb│c\nd") == Window("a\nb", "c\nd")
+
+
+def test_what_the_middle_replaces_is_in_neither_part() -> None:
+    hole = Hole(kind="function", start=13, end=17, label="f", single_line=False)
+    assert window(snapshot("def f():\n    pass\nx\n"), hole) == Window("def f():\n    ", "\nx\n")
+
+
+def test_a_long_document_is_cut_between_lines() -> None:
+    assert around("aaaa\nbbbb\ncccc\ndd│dd\neeee\nffff\n", 10, 10) == Window("cccc\ndd", "dd\neeee\n")
+
+
+def test_a_line_that_fits_exactly_stays() -> None:
+    assert around("aaaa\nbbbb\n│cccc\ndddd\n", 5, 5) == Window("bbbb\n", "cccc\n")
+
+
+def test_an_overlong_line_is_cut_inside() -> None:
+    assert around("a" * 50 + "│" + "b" * 50, 10, 5) == Window("a" * 10, "b" * 5)
+    assert around("a" * 50 + "\n│\n" + "b" * 50, 10, 5) == Window("a" * 9 + "\n", "\nbbbb")
+
+
+def test_the_model_sees_one_kind_of_line_ending() -> None:
+    assert around("a\r\nb\rc\n│d\r\ne\r") == Window("a\nb\nc\n", "d\ne\n")
+
+
+def test_other_separators_stay() -> None:
+    assert around("a\x0cb\u2028c\x85│") == Window("a\x0cb\u2028c\x85", "")
+
+
+@pytest.mark.parametrize("text", ["\ufeff│import os\n", "│\ufeffimport os\n"])
+def test_a_byte_order_mark_is_left_out(text: str) -> None:
+    assert around(text) == Window("", "import os\n")
+
+
+def test_a_lone_surrogate_can_be_sent() -> None:
+    assert around("'\ud83d│'") == Window("'?", "'")
+
+
+@given(st.text(st.sampled_from("ab\n\r😀"), max_size=60), st.data())
+def test_no_part_exceeds_its_limit(text: str, data: st.DataObject) -> None:
+    document = snapshot(text)
+    hole = cursor_hole(document, data.draw(st.integers(0, len(text))))
+    found = window(document, hole, prefix_chars=12, suffix_chars=7)
+    plain = window(document, hole)
+    assert len(found.prefix) <= 12
+    assert len(found.suffix) <= 7
+    assert plain.prefix.endswith(found.prefix)
+    assert plain.suffix.startswith(found.suffix)
+
+
+@pytest.mark.parametrize(("text", "eol"), [("a\n", "\n"), ("a\r\n", "\r\n"), ("a\r", "\r"), ("", "\n")])
+def test_a_middle_takes_the_line_endings_of_its_document(text: str, eol: str) -> None:
+    assert to_document(snapshot(text), "x\ny\n") == f"x{eol}y{eol}"

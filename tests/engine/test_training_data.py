@@ -1,0 +1,153 @@
+"""The corpus filters and the default model's tokenizer."""
+
+import string
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from engine.training import corpus, filters, packages, tokenizer
+
+GOOD = "".join(
+    f"def function_{word}(value):\n    return value + len('{word}')\n\n\n" for word in string.ascii_lowercase
+)
+CODE = tokenizer.load()
+
+
+@pytest.mark.parametrize(
+    "path", ["pkg/_vendor/six.py", "pkg/vendored/a.py", "app/migrations/0001.py", "conf/locale/de.py", "api/x_pb2.py"]
+)
+def test_vendored_generated_and_locale_paths_are_left_out(path: str) -> None:
+    assert filters.rejected_by_path(path) == "path"
+
+
+def test_ordinary_paths_stay() -> None:
+    assert filters.rejected_by_path("pkg/vendors_of_goods.py") is None
+    assert filters.rejected_by_path("pkg/sub/module.py") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (GOOD, None),
+        ("x = 1\n", "size"),
+        (GOOD * 300, "size"),
+        ("# Automatically generated, do not edit\n" + GOOD, "generated"),
+        (GOOD + "x = '" + "y" * 400 + "'\n", "long line"),
+        (GOOD + "# " + "é" * 60 + "\n", "non-ASCII"),
+        ("x = [\n" + "    1, 2, 3, 4,\n" * 100 + "]\n", "few letters"),
+        (GOOD + "def broken(:\n", "does not parse"),
+        (GOOD + "x = '\0'\n", "does not parse"),
+    ],
+)
+def test_texts_are_rejected_with_their_reason(text: str, reason: str | None) -> None:
+    assert filters.rejected_by_text(text) == reason
+
+
+def test_clean_takes_off_byte_order_mark_carriage_returns_and_licence() -> None:
+    data = b"\xef\xbb\xbf# Copyright 2020 Somebody\r\n# All rights reserved.\r\n\r\nimport os\r\n"
+    assert filters.clean(data) == "import os\n"
+
+
+def test_clean_keeps_a_comment_that_is_no_licence() -> None:
+    assert filters.clean(b"# Reads a file.\nimport os\n") == "# Reads a file.\nimport os\n"
+
+
+def test_clean_answers_nothing_for_other_encodings() -> None:
+    assert filters.clean(b"x = '\xff'\n") == ""
+
+
+def test_a_text_whose_lines_were_mostly_seen_is_a_duplicate() -> None:
+    seen = filters.NearDuplicates()
+    assert seen.reject(GOOD) is None
+    assert seen.reject(GOOD.replace("\n\n\n", "\n") + "one = 1\ntwo = 2\n") == "duplicate"
+    assert seen.reject(GOOD.replace("value", "other")) is None
+
+
+def test_accept_counts_what_it_drops() -> None:
+    dropped: Counter[str] = Counter()
+    sources = [("p/a.py", GOOD.encode()), ("p/b.py", GOOD.encode()), ("p/_vendor/c.py", GOOD.encode()), ("p/d.py", b"")]
+    documents = corpus.accept("p", sources, filters.NearDuplicates(), dropped)
+    assert [d.text for d in documents] == [GOOD]
+    assert dropped == {"duplicate": 1, "path": 1, "size": 1}
+
+
+def test_wheel_tags_name_the_platform_of_the_pinned_file() -> None:
+    assert packages.wheel_tags("a-1.0-py3-none-any.whl") == []
+    options = packages.wheel_tags("a-1.0-cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl")
+    assert options[:6] == ["--implementation", "cp", "--python-version", "3.11", "--abi", "abi3"]
+    assert options[6:] == ["--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_17_x86_64"]
+
+
+def wheel(folder: Path, licence: str) -> Path:
+    path = folder / "a-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a-1.0.dist-info/METADATA", f"Name: a\nVersion: 1.0\nLicense-Expression: {licence}\n")
+    return path
+
+
+def test_a_wheel_is_described_by_its_metadata(tmp_path: Path) -> None:
+    package = packages.describe(wheel(tmp_path, "MIT"), "train")
+    assert (package.name, package.version, package.licence) == ("a", "1.0", "MIT")
+    assert packages.fetch(package, tmp_path) == tmp_path / package.file
+
+
+@pytest.mark.parametrize("licence", ["GPL-3.0-or-later", "LGPL-2.1-only", "MPL-2.0"])
+def test_copyleft_is_refused(tmp_path: Path, licence: str) -> None:
+    with pytest.raises(packages.CorpusError, match=licence):
+        packages.describe(wheel(tmp_path, licence), "train")
+
+
+def test_a_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:
+    file = wheel(tmp_path, "MIT").name
+    package = packages.Package("a", "1.0", file, "0" * 64, "MIT", "train")
+    with pytest.raises(packages.CorpusError, match="not what the manifest pins"):
+        packages.fetch(package, tmp_path)
+
+
+def test_the_manifest_pins_permissive_packages_of_both_splits() -> None:
+    pinned = packages.read_manifest()
+    assert {p.split for p in pinned} == {"train", "held_out"}
+    assert not [p for p in pinned if packages.COPYLEFT.search(p.licence) or len(p.sha256) != 64]
+    assert len({p.name.lower() for p in pinned}) == len(pinned)
+
+
+def test_shards_hold_each_document_between_bos_and_eos(tmp_path: Path) -> None:
+    documents = [corpus.Document("p", f"{i}.py", text) for i, text in enumerate([GOOD, "import os\n"])]
+    total = corpus.write_shards(documents, CODE, tmp_path, "train")
+    ids = np.load(tmp_path / "train_00.npy")
+    assert ids.dtype == np.uint16
+    assert len(ids) == total
+    ends = np.flatnonzero(ids == tokenizer.EOS)
+    assert list(np.flatnonzero(ids == tokenizer.BOS)) == [0, ends[0] + 1]
+    assert CODE.decode(ids[ends[0] + 2 : ends[1]].tolist()) == "import os\n"
+
+
+def test_special_tokens_have_the_first_ids() -> None:
+    assert [CODE.token_to_id(token) for token in tokenizer.SPECIAL_TOKENS] == list(range(16))
+    assert CODE.token_to_id("<mask>") == tokenizer.MASK
+    assert CODE.get_vocab_size() == tokenizer.VOCABULARY_SIZE
+
+
+@given(st.text())
+@example("a\fb\u2028c\r\n\td\U0001f600\x00")
+@example("".join(tokenizer.SPECIAL_TOKENS))
+def test_decoding_gives_back_any_text_and_no_special_token_comes_out(text: str) -> None:
+    ids = CODE.encode(text).ids
+    assert CODE.decode(ids, skip_special_tokens=False) == text
+    assert min(ids, default=16) >= len(tokenizer.SPECIAL_TOKENS)
+
+
+@pytest.mark.parametrize("level", range(7))
+def test_newline_and_indentation_are_one_token(level: int) -> None:
+    ids = CODE.encode("x\n" + "    " * level + "y").ids
+    assert len(ids) == 3
+    assert CODE.decode([ids[1]]) == "\n" + "    " * level
+
+
+def test_names_split_at_underscores_and_numbers_into_digits() -> None:
+    assert CODE.encode("self.read_line = 120").tokens == ["self", ".", "read", "_line", "Ġ=", "Ġ1", "2", "0"]
