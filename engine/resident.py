@@ -78,7 +78,7 @@ class Job:
         return self._cancelled.is_set()
 
     def waited_ms(self) -> float:
-        return (time.monotonic() - self._arrived) * 1000
+        return round((time.monotonic() - self._arrived) * 1000, 1)
 
     def put(self, message: Draft | FillResult | FillError) -> None:
         """Hand a message from the worker thread to the event loop."""

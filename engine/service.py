@@ -160,9 +160,11 @@ async def _json(request: Request) -> Any:
     if size > MAX_BODY_BYTES:
         raise Refused("too_large", f"the request is larger than {MAX_BODY_BYTES // 1024**2} MiB: send less context")
     try:
-        return json.loads(body)
+        data = json.loads(body)
+        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair passes as JSON, but is no text
     except (ValueError, RecursionError) as error:
-        raise Refused("bad_request", f"the body is not JSON: {error}") from None
+        raise Refused("bad_request", f"the body is not JSON text: {error}") from None
+    return data
 
 
 def _require_ready(resident: Resident) -> None:

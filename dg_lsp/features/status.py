@@ -36,10 +36,10 @@ class Status:
         self._load: WorkDone | None = None
 
     async def engine(self, health: Health) -> None:
-        """Show the engine's state: loading with its percentage, ready, or what is wrong."""
+        """Show that the engine loads, and how far it is, or that it is ready."""
         self._loading = health.state == "loading"
         if self._loading:
-            self._set("Normal", f"Loading model, {health.progress:.0%}")
+            self._set("Normal", f"Loading model, {int(100 * health.progress)} %")
             if self._load is None:
                 self._load = await WorkDone.begin(self._server, "Loading model")
             self._load.report(health.progress, health.model)

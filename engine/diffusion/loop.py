@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from engine.diffusion.canvas import Canvas, Noise
 from engine.diffusion.sampler import DiffusionSettings, accept, entropy
@@ -49,14 +50,13 @@ def denoise_canvas(
     x, free = canvas.ids.clone(), (~canvas.pinned).nonzero()[:, 0]
     rows = torch.arange(len(x), device=x.device) if all_rows else free
     pinned = canvas.pinned[rows]
-    pinned_logits = torch.full((1, network.config.vocab_size), -torch.inf, device=x.device)
     stop, soft = StopRule(settings.stability, settings.confidence), None
     for remaining in range(settings.max_steps, 0, -1):
         logits = network.denoise(x[None], cache, soft, rows)[0]  # [R, V]
         if canvas.banned is not None:
             logits[:, canvas.banned] = -torch.inf
         if all_rows:
-            logits[pinned] = pinned_logits.scatter(1, canvas.ids[canvas.pinned, None], 0.0)
+            logits[pinned] = F.one_hot(canvas.ids[canvas.pinned], logits.shape[1]).float().log()  # 0 or -inf
         logits = logits / settings.temperature(remaining)
         sample = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[:, 0]
         draft, entropies = logits.argmax(dim=-1), entropy(logits)

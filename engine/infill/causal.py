@@ -42,9 +42,8 @@ def draft(
     The head's last token is given back and its text demanded of the first new token ("token healing"): a cursor
     inside a word would otherwise force a split that the model has not seen.
     """
-    head = tokens.encode(layout.head_text)
-    demanded = tokens.decode(head[-1:]) if head else ""
-    ids = [context.last, *head[:-1]]
+    demanded = tokens.decode(layout.head[-1:])
+    ids = [context.last, *layout.head[:-1]]
     cache, out = context.cache, list[int]()
     while len(out) < limit:
         hidden, cache = network.encode_hidden(torch.tensor([ids], device=network.device), cache)

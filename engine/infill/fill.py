@@ -122,8 +122,7 @@ def _causal(fill: _Fill, layout: Layout, context: causal.Context) -> list[str]:
     """The causal draft, and the places where it may end; nothing once the deadline has passed."""
     if fill.late():
         return []
-    indent = len(layout.head_text.lstrip("\n")) - len(layout.head_text.lstrip())
-    single = fill.request.single_line
+    indent, single = layout.indent, fill.request.single_line
 
     def proceed(text: str) -> bool:
         return not fill.late() and (("\n" not in text.lstrip(" ")) if single else not _left_block(text, indent))

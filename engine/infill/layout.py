@@ -63,13 +63,14 @@ class InfillShape:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One request, laid out: token ids, and the two texts the drafts and the choice work on."""
+    """One request, laid out: token ids, and the texts the drafts and the choice work on."""
 
     context: list[int]
     head: list[int]
     suffix: list[int]
-    head_text: str  # the line before the cursor, with the newline that starts it
+    head_text: str  # the text of `head`: the cursor's line up to it, with the newline that starts it
     suffix_text: str
+    indent: int  # columns before the code of the cursor's line
 
 
 class Tokens:
@@ -102,8 +103,8 @@ class Tokens:
 def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
     """Lay a request out for a model."""
     prefix, suffix_text = _plain(request.prefix), _plain(request.suffix)
-    before, head_text = _split_line(_recent(prefix, shape.context_tokens))
-    head = tokens.encode(head_text)
+    before, line = _split_line(_recent(prefix, shape.context_tokens))
+    head = tokens.encode(line)[-shape.context_tokens // 2 :]  # of an endless line, the end
     extra = max(0, len(head) - shape.head_tokens)
     opening = _opening(request, tokens, suffix_text)
     room = shape.context_tokens - len(opening) - extra
@@ -111,7 +112,9 @@ def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
     suffix = tokens.encode(suffix_text[: 8 * shape.canvas_tokens])
     if len(suffix_text) <= 4 * shape.canvas_tokens and shape.end_of_gap_token_id is not None:
         suffix = [*suffix, tokens.stop_ids[0]]  # the end of the document is in sight
-    return Layout(context, head[extra:], suffix, head_text, suffix_text)
+    head_text = tokens.decode(head[extra:]) if extra else line
+    indent = len(line.lstrip("\n")) - len(line.lstrip())
+    return Layout(context, head[extra:], suffix, head_text, suffix_text, indent)
 
 
 def _plain(text: str) -> str:

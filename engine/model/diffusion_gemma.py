@@ -6,12 +6,14 @@ a sliding layer is full). There is no time input: the decoder infers the noise f
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.model.attention import causal_mask
-from engine.model.config import LayerKind, ModelConfig
+from engine.model.config import LayerKind, LayerShape, ModelConfig
 from engine.model.kv_cache import KVCache, LayerCache
 from engine.model.layer import Layer
 from engine.model.moe import GatedMLP
@@ -50,6 +52,11 @@ class DiffusionGemma(nn.Module):
     def device(self) -> torch.device:
         return self.embed_tokens.weight.device
 
+    @property
+    def stack(self) -> list[tuple[Layer, LayerShape]]:
+        """The layers with their shapes, in order."""
+        return list(zip(cast("list[Layer]", self.layers), self.config.layers, strict=True))
+
     def encode(self, ids: Tensor, cache: KVCache | None = None) -> KVCache:
         """Read ids [B, T] causally behind `cache`: prefill, or commit of a finished canvas.
 
@@ -72,7 +79,7 @@ class DiffusionGemma(nn.Module):
         positions = torch.arange(cache.length, cache.length + canvas.shape[1], device=canvas.device)
         x = self.self_conditioning.condition(self.embed(canvas), soft)
         rotations = self.rotations(positions, x.dtype)
-        for layer, shape, past in zip(self.layers, self.config.layers, cache.layers, strict=True):
+        for (layer, shape), past in zip(self.stack, cache.layers, strict=True):
             x, _, _ = layer(x, rotations[shape.kind], encoder=False, past=past)
         return self.causal_logits(self.norm(x if rows is None else x[:, rows]))
 
@@ -116,7 +123,7 @@ class DiffusionGemma(nn.Module):
         rotations = self.rotations(torch.arange(start, start + length, device=ids.device), x.dtype)
         masks: dict[LayerKind, Tensor | None] = {}
         layers = []
-        for index, (layer, shape) in enumerate(zip(self.layers, self.config.layers, strict=True)):
+        for index, (layer, shape) in enumerate(self.stack):
             past = cache.layers[index] if cache else None
             if not last and index == len(self.layers) - 1:
                 keys, values = layer.keys_values(x, rotations[shape.kind])

@@ -141,7 +141,7 @@ def _encode_row(network: DiffusionGemma, ids: Tensor) -> tuple[Tensor, list[Laye
     x = network.embed(ids)
     rotations = network.rotations(torch.arange(ids.shape[1], device=ids.device), x.dtype)
     caches = []
-    for layer, shape in zip(network.layers, network.config.layers, strict=True):
+    for layer, shape in network.stack:
         window = network.config.sliding_window if shape.kind == "sliding" else None
         mask = None
         if window is not None and ids.shape[1] > window:
@@ -175,7 +175,7 @@ class _CanvasView:
         flat_soft = None if soft is None else soft.view(b, g * c, -1)
         x = network.self_conditioning.condition(network.embed(canvas.view(b, g * c)), flat_soft)
         rotations = network.rotations(self.positions, x.dtype)
-        for layer, shape, past in zip(network.layers, network.config.layers, caches, strict=True):
+        for (layer, shape), past in zip(network.stack, caches, strict=True):
             x, _, _ = layer(x, rotations[shape.kind], encoder=False, past=past, mask=self.masks[shape.kind])
         normed: Tensor = network.norm(x)
         return normed.view(b, g, c, -1)

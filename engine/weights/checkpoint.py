@@ -94,6 +94,7 @@ def save_network(network: DiffusionGemma, folder: Path, config: dict[str, Any], 
             name = _DECODER + own
         tensors[name] = tensor.to("cpu", dtype).contiguous()
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # it is written readable by its owner alone
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
 
 

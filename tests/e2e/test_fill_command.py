@@ -150,7 +150,9 @@ def test_the_real_engine_is_started_on_demand_and_outlives_the_command(begin: Co
     with short_folder() as folder:
         stop = [sys.executable, "-m", "engine.cli", "stop"]
         try:
-            status, out, err = outcome(begin("fill", written(tmp_path, STUB) + ":3:5", "--json", runtime_folder=folder))
+            status, out, err = outcome(
+                begin("fill", written(tmp_path, STUB) + ":3:5", "--json", "--max-tokens", "8", runtime_folder=folder)
+            )
             assert status in (0, 1), err
             assert status == 1 or json.loads(out)["model"]
             assert (folder / "engine.sock").is_socket()

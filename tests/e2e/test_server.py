@@ -146,6 +146,8 @@ def test_no_code_of_the_user_is_in_the_log(lsp: LspSession, start: StartEngine) 
     lsp.change("file:///never/opened.py", 2, {"text": "sesame_change"})
     lsp.notify("textDocument/didChange", {"textDocument": {"uri": "sesame_uri"}, "contentChanges": "sesame_changes"})
     lsp.ask("textDocument/inlineCompletion", {"textDocument": {"uri": URI}, "position": "sesame_position"})
+    bad_data = {"uri": URI, "version": 1, "start": "sesame_start"}
+    assert lsp.ask("codeAction/resolve", {"title": "sesame_title", "data": bad_data})["error"]
     lsp.raw(b'Content-Length: 19\r\n\r\n{"sesame_body": 4, ')
     lsp.leave()
     assert "sesame" not in lsp.stderr()
@@ -416,7 +418,7 @@ def test_an_action_whose_function_is_gone_brings_no_edit_and_says_so(lsp: LspSes
 
 
 def test_an_action_works_on_the_text_of_its_moment(lsp: LspSession, start: StartEngine) -> None:
-    """T7: a change that comes in the same burst is later than the request."""
+    """A change that comes in the same burst is later than the request."""
     engine = start()
     lsp.open(URI, STUB)
     (action,) = lsp.code_actions(URI, 1, 4)

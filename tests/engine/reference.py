@@ -26,6 +26,8 @@ from transformers import (
 
 from engine.model.kv_cache import KVCache
 
+torch.set_num_threads(1)  # at this size threads only wait for each other, the longer the busier the machine
+
 VOCAB = 512
 WINDOW = 12
 CANVAS = 16

@@ -1,10 +1,10 @@
 """The network computes what transformers 5.23 computes: encoder, cache, decoder, first and later steps.
 
-Tolerances. float32: both sides do the same operations, but experts and attention add up in another order; four
-layers of that leave up to 3e-6 in states and 1.4e-5 in logits of size 13 (measured), against at least 0.1 for any
-forgotten multiplication or shifted mask. bfloat16: measured 0 with the same attention kernel, which is the one
-compared with: eager attention rounds elsewhere. A rounding in bfloat16 can flip the router's choice of expert, an
-error without bound, so that what must hold on any machine is tested where every token goes to every expert.
+Tolerances, from contexts of 1 to 60 tokens. float32: 0 was measured where both sides use the same attention kernel;
+against eager attention, which adds up in another order, 4e-6 in states and 2e-5 in logits (of size 13). A forgotten
+norm or a window off by one costs more than 0.1. bfloat16: 0 with the same kernel. Elsewhere a rounding may flip the
+router's choice of expert, an error without bound; so eager attention is compared where every token goes to every
+expert: 0.1 in states and 0.6 in logits there, some roundings of 2^-8 each.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 from transformers import DiffusionGemmaForBlockDiffusion, StaticCache
 
 from engine.model.diffusion_gemma import DiffusionGemma
@@ -52,7 +51,7 @@ PAIRS = {
     "float32-eager": ({}, torch.float32, "eager", 1e-5, 5e-5),
     "float32-sdpa": ({}, torch.float32, "sdpa", 1e-5, 5e-5),
     "bfloat16-sdpa": ({}, torch.bfloat16, "sdpa", 0.0, 0.0),
-    "bfloat16-all-experts-eager": ({"top_k_experts": 8}, torch.bfloat16, "eager", 0.2, 0.6),
+    "bfloat16-all-experts-eager": ({"top_k_experts": 8}, torch.bfloat16, "eager", 0.25, 1.0),
 }
 
 
@@ -86,12 +85,12 @@ def exact(checkpoint: Callable[..., Path]) -> Pair:
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_encoder_and_its_cache(pair: Pair, context: int) -> None:
     ids = random_ids(1, context, seed=context)
-    with layer_outputs(pair.theirs.model.encoder.language_model.layers) as expected:
+    with layer_outputs(pair.theirs.model.encoder.language_model.layers) as expected_states:
         their_cache = prefill(pair.theirs, ids)
     with layer_outputs(pair.ours.layers) as states:
         _, cache = pair.ours.encode_hidden(ids)
 
-    assert [error(a, b) <= pair.states for a, b in zip(states, expected, strict=True)] == [True] * 4
+    assert max(map(error, states, expected_states)) <= pair.states
     assert cache_error(cache, their_cache) <= pair.states
     assert cache_error(pair.ours.encode(ids), their_cache) <= pair.states
     assert cache.length == context
@@ -107,7 +106,7 @@ def test_first_and_self_conditioned_step(pair: Pair, context: int) -> None:
         logits = pair.ours.denoise(canvas, cache)
 
     assert logits.dtype == torch.float32
-    assert [error(a, b) <= pair.states * (i + 1) for i, (a, b) in enumerate(zip(states, expected_states, strict=True))]
+    assert max(map(error, states, expected_states)) <= pair.states
     assert error(logits, expected) <= pair.logits
 
     # teacher-forced: both sides condition on the reference's logits, else errors would feed back
@@ -129,24 +128,19 @@ def test_second_canvas(pair: Pair, context: int) -> None:
     assert error(pair.ours.denoise(canvas, cache), denoise(pair.theirs, canvas, their_cache)) <= pair.logits
 
 
-@pytest.mark.parametrize(
-    "chunks",
-    [(9, 11), (1,) * 20, (WINDOW - 1, 1, 8), (WINDOW, 8), (WINDOW + 1, 7), (3, WINDOW + 5)],
-    ids=str,
-)
+@pytest.mark.parametrize("chunks", [(9, 11), (1,) * 20, (WINDOW - 1, 1, 8), (WINDOW, 8), (3, WINDOW + 5)], ids=str)
+@pytest.mark.parametrize("pair", ["float32-sdpa", "bfloat16-all-experts-eager"], indirect=True)
 def test_chunked_prefill(pair: Pair, chunks: tuple[int, ...]) -> None:
+    """Chunks of other shapes are computed by other kernels, so that they are never equal to the last bit."""
     ids = random_ids(1, sum(chunks))
     cache = None
-    for part in ids.split(chunks, dim=1):
-        cache = pair.ours.encode(part, cache)
-    assert cache is not None
-    one_shot = pair.ours.encode(ids)
-    their_cache = prefill(pair.theirs, ids)
+    for chunk in ids.split(chunks, dim=1):
+        cache = pair.ours.encode(chunk, cache)
 
-    # other shapes use other kernels: in bfloat16 chunks differ from one shot by rounding, and so may the routing
-    if pair.ours.embed_tokens.weight.dtype == torch.float32:
-        assert cache_error(cache, their_cache) <= pair.states
-    assert cache.length == one_shot.length == len(ids[0])
+    assert cache is not None
+    assert cache.length == sum(chunks)
+    assert cache_error(cache, pair.ours.encode(ids)) <= pair.states
+    assert cache_error(cache, prefill(pair.theirs, ids)) <= pair.states
 
 
 @pytest.mark.parametrize("length", [1, 5, 8, WINDOW, 40])
@@ -181,7 +175,9 @@ def test_neither_denoising_nor_encoding_changes_a_cache(exact: Pair) -> None:
     exact.ours.encode(random_ids(1, CANVAS), cache)
 
     assert cache.length == 20
-    assert all(torch.equal(x.keys, k) and torch.equal(x.values, v) for x, (k, v) in zip(cache.layers, before, strict=True))
+    assert all(
+        torch.equal(x.keys, k) and torch.equal(x.values, v) for x, (k, v) in zip(cache.layers, before, strict=True)
+    )
 
 
 def test_next_token_logits(exact: Pair) -> None:
@@ -193,7 +189,7 @@ def test_next_token_logits(exact: Pair) -> None:
         expected = torch.tanh(exact.theirs.lm_head(hidden) / cap) * cap
     own_hidden, _ = exact.ours.encode_hidden(ids)
 
-    assert error(own_hidden, hidden) <= exact.states * 4
+    assert error(own_hidden, hidden) <= exact.states
     assert error(exact.ours.causal_logits(own_hidden), expected) <= exact.logits
 
 
@@ -206,7 +202,9 @@ def test_released_config_form(checkpoint: Callable[..., Path], tmp_path: Path) -
         ("sliding", 16, 2),
         ("full", 32, 1),
     ] * 2
-    assert all(torch.equal(a, b) for a, b in zip(saved.state_dict().values(), released.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(saved.state_dict().values(), released.state_dict().values(), strict=True)
+    )
 
 
 def test_every_tensor_is_where_it_belongs(checkpoint: Callable[..., Path]) -> None:
@@ -223,11 +221,11 @@ def test_why_the_dynamic_cache_is_the_reference(exact: Pair, context: int, same:
     expected = denoise(exact.theirs, canvas, prefill(exact.theirs, ids))
     static = StaticCache(config=exact.theirs.config.get_text_config(), max_cache_len=64)
     prefill(exact.theirs, ids, static)
-    mask = torch.ones(1, context + CANVAS, dtype=torch.bool)
+    masks = exact.theirs.model.decoder.create_diffusion_decoder_attention_mask(
+        exact.theirs.config, canvas[..., None], static, torch.ones(1, context + CANVAS, dtype=torch.bool)
+    )
     with torch.no_grad():
-        out: Tensor = exact.theirs(
-            decoder_input_ids=canvas, past_key_values=static, decoder_attention_mask=mask
-        ).logits
+        out = exact.theirs(decoder_input_ids=canvas, past_key_values=static, decoder_attention_mask=masks).logits
 
     assert (error(out, expected) <= exact.logits) is same
     assert error(exact.ours.denoise(canvas, exact.ours.encode(ids)), expected) <= exact.logits

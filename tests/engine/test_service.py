@@ -155,12 +155,16 @@ async def test_a_failed_fill_ends_its_stream_with_an_error(
 
 
 @pytest.mark.parametrize("path", ["/v1/fill", "/v1/completions"])
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xff", b"[" * 100_000], ids=["empty", "cut", "binary", "deep"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"\xff\xff", b"[" * 100_000, rb'{"prefix": "\ud800", "prompt": ""}'],
+    ids=["empty", "cut", "binary", "deep", "half a surrogate pair"],
+)
 async def test_a_body_that_is_not_json_gets_400(engine: httpx.AsyncClient, path: str, body: bytes) -> None:
     answer = await engine.post(path, content=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "bad_request"
-    assert answer.json()["error"]["message"].startswith("the body is not JSON: ")
+    assert answer.json()["error"]["message"].startswith("the body is not JSON text: ")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,11 @@
+"""The shipped model, loaded once for all tests of this folder."""
+
+from __future__ import annotations
+
+import pytest
+from engine import LoadedModel, load
+
+
+@pytest.fixture(scope="session")
+def model() -> LoadedModel:
+    return load(device="cpu")

@@ -1,0 +1,130 @@
+"""Whole fills with the shipped model: what holds whatever the model says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from engine import fill, load
+from engine.infill import Cancelled, run
+from engine.protocol import FillRequest, FillResult, Snippet
+from engine.weights.checkpoint import CheckpointError
+
+PREFIX = 'class Store:\n    def __init__(self, path):\n        self.path = path\n\n    def name(self):\n        return self.'
+SUFFIX = "\n\n    def close(self):\n        self.path = None\n"
+
+
+def test_fill_answers_with_ranked_distinct_candidates(model):
+    result = fill(model, PREFIX, SUFFIX, single_line=True, candidates=5)
+    middles = [candidate.middle for candidate in result.candidates]
+    assert 1 <= len(middles) <= 5
+    assert len(set(middles)) == len(middles)
+    assert all(middle.strip() and "\n" not in middle for middle in middles)
+    assert {candidate.source for candidate in result.candidates} <= {"denoised", "causal", "copied"}
+    assert all(0 <= candidate.confidence <= 1 for candidate in result.candidates)
+    assert result.model == "dg-default"
+    assert {"context", "denoise", "causal", "copy", "choose", "total"} <= result.timings_ms.keys()
+
+
+def test_a_copy_from_the_file_is_among_the_candidates(model):
+    result = fill(model, PREFIX, SUFFIX, single_line=True, candidates=50)
+    assert ("path", "copied") in {(c.middle, c.source) for c in result.candidates}
+
+
+def test_the_same_seed_gives_the_same_answer(model):
+    answers = [fill(model, PREFIX, SUFFIX, candidates=9, seed=3).candidates for _ in range(2)]
+    assert answers[0] == answers[1]
+
+
+def test_every_step_reports_a_draft_with_the_pinned_suffix_steady(model):
+    drafts = []
+    run(model, FillRequest(prefix=PREFIX, suffix=SUFFIX, max_steps=5), on_draft=drafts.append)
+    assert [draft.step for draft in drafts] == list(range(1, len(drafts) + 1))
+    assert {draft.steps for draft in drafts} == {5}
+    assert {draft.pinned for draft in drafts} == {drafts[0].pinned}
+    assert SUFFIX.startswith(drafts[0].pinned)
+    assert {len(draft.slots) for draft in drafts} == {len(drafts[0].settled)}
+
+
+def test_cancel_stops_at_the_next_step(model):
+    drafts = []
+    request = FillRequest(prefix=PREFIX, suffix=SUFFIX)
+    with pytest.raises(Cancelled):
+        run(model, request, on_draft=drafts.append, cancelled=lambda: len(drafts) == 2)
+    assert len(drafts) == 2
+
+
+def test_at_the_deadline_the_best_draft_is_returned_and_marked(model):
+    result = fill(model, PREFIX, SUFFIX, deadline_ms=0)
+    assert result.finish_reason == "deadline"
+    assert result.steps == 1
+
+
+def test_a_gap_that_is_too_short_is_said_to_be(model):
+    result = fill(model, "x = [\n" + "    1,\n" * 40, "", max_tokens=8, max_steps=2)
+    assert result.finish_reason in ("length", "steps", "stop")
+    assert result.steps <= 2
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix"),
+    [
+        ("", ""),
+        ("", "print(1)\n"),
+        ("x", ""),
+        ("\ufeff# bom\r\ny = ", "\r\n"),
+        ("\x0c\u2028def f():\n\t", "\n"),
+        (PREFIX, SUFFIX * 400),  # a suffix far longer than the canvas
+        ("x" * 300_000, ""),
+    ],
+)
+def test_odd_texts_are_filled_or_left_alone(model, prefix, suffix):
+    result = fill(model, prefix, suffix, max_steps=1)
+    assert isinstance(result, FillResult)
+
+
+def test_related_snippets_are_a_source_of_copies(model):
+    snippets = (Snippet(path="b.py", text="connection = open_connection(host, port)\n"),)
+    result = fill(model, "connection = open_conn", "\n", related=snippets, single_line=True, candidates=50)
+    assert "ection(host, port)" in {c.middle for c in result.candidates}
+
+
+def test_driving_the_model_step_by_step(model):
+    """The form for notebooks: prefill, denoise, feed the shaped logits back."""
+    cache = model.prefill(torch.tensor(model.tokens.encode(PREFIX)))
+    canvas = torch.full((12,), 4)
+    first = model.denoise(canvas, cache)
+    second = model.denoise(canvas, cache, previous=first / 0.8)
+    assert first.shape == second.shape == (12, 8192)
+    assert first.dtype == torch.float32
+    assert not torch.equal(first, second)
+
+
+def test_a_kept_prefix_gives_the_same_answer_as_a_fresh_one(model):
+    ids = model.tokens.encode(PREFIX * 3)
+    whole = load(device="cpu").encode(ids)[1]
+    model.encode(ids[: len(ids) // 2])
+    pieced = model.encode(ids)[1]
+    for one, other in zip(whole.layers, pieced.layers, strict=True):
+        torch.testing.assert_close(one.keys, other.keys, atol=1e-4, rtol=1e-4)
+
+
+def test_a_tokenizer_of_another_model_is_named(tmp_path):
+    from engine.infill.loaded import DEFAULT_MODEL
+
+    for file in ("config.json", "generation_config.json", "model.safetensors"):
+        (tmp_path / file).symlink_to(DEFAULT_MODEL / file)
+    tokenizer = json.loads((DEFAULT_MODEL / "tokenizer.json").read_text("utf-8"))
+    tokenizer["added_tokens"].append({**tokenizer["added_tokens"][0], "id": 8192, "content": "<more>"})
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
+    with pytest.raises(CheckpointError, match=r"8193 tokens, the model only 8192"):
+        load(tmp_path, device="cpu")
+    (tmp_path / "tokenizer.json").write_text("{", "utf-8")
+    with pytest.raises(CheckpointError, match=r"tokenizer.json cannot be read"):
+        load(tmp_path, device="cpu")
+
+
+def test_an_unknown_device_is_named():
+    with pytest.raises(ValueError, match="unknown device 'gpu0'"):
+        load(device="gpu0")
