@@ -81,29 +81,32 @@ async def _demo() -> None:
             path = Path(folder) / _SAMPLE
             path.write_text(text, encoding="utf-8")
             async with server_process() as client:
-                await _connect(screen, client, engine)
+                started_s, ready_s = await _connect(screen, client, engine)
                 demo = _Demo(screen, client, engine, Snapshot(path.as_uri(), "python", 1, text))
                 await demo.fill_all(starts)
     finally:
         await engine.close()
-    screen.say("")
+    screen.say("\nTimes", "bold")
+    screen.say(f"  dg-lsp, from its start to its answer to `initialize`: {started_s:.2f} s")
+    screen.say(f"  the engine, until it was ready: {ready_s:.2f} s")
     screen.times(demo.round_trips_ms, demo.results)
-    screen.say("")
-    screen.say(_EDITORS)
+    screen.say(f"\n{_EDITORS}")
 
 
-async def _connect(screen: Screen, client: LspClient, engine: LocalEngine) -> None:
-    """`initialize`, then wait until the server has its engine ready."""
+async def _connect(screen: Screen, client: LspClient, engine: LocalEngine) -> tuple[float, float]:
+    """`initialize`, then wait until the server has its engine ready; the seconds that each took."""
     begin = time.monotonic()
     with screen.waiting("Starting dg-lsp"):
         running = await _answers(engine)
         await client.initialize()
-    screen.say(f"dg-lsp started and answered `initialize` in {time.monotonic() - begin:.2f} s")
+    started_s = time.monotonic() - begin
+    screen.say(f"dg-lsp runs as a process and speaks LSP: `initialize` was answered after {started_s:.2f} s.")
+    screen.say("It finds an engine running." if running else "It starts the engine, which loads its model ...")
     begin = time.monotonic()
-    screen.say("dg-lsp finds an engine running" if running else "dg-lsp starts the engine, which loads its model ...")
     with screen.waiting("Starting the engine") as status:
         ready = await client.until_ready(status)
-    screen.say(f"the engine was ready after {time.monotonic() - begin:.2f} s ({ready})")
+    screen.say(f"{ready}.")
+    return started_s, time.monotonic() - begin
 
 
 class _Demo:
@@ -118,6 +121,7 @@ class _Demo:
         """Fill every hole, each in the document as the fills before have left it."""
         document = {"uri": self._snapshot.uri, "languageId": "python", "version": 1, "text": self._snapshot.text}
         self._client.notify("textDocument/didOpen", {"textDocument": document})
+        self._screen.legend()
         length = len(self._snapshot.text)
         for number, (cut, start) in enumerate(zip(_CUTS, starts, strict=True), 1):
             self._screen.say(f"\n{number}. {cut.title}", "bold")
@@ -143,7 +147,9 @@ class _Demo:
 
     async def _watch(self, hole: Hole, cut: _Cut) -> FillResult:
         """Ask the engine itself for the same fill, because LSP carries no drafts."""
-        self._screen.say("LSP carries no drafts, so the engine is asked for the same fill again; its canvas settles:")
+        self._screen.say(
+            "LSP carries no drafts: to watch the canvas settle, the engine is asked for the same fill again."
+        )
         settings = Settings()
         limits = settings.function if cut.kind == "function" else settings.inline
         with self._screen.drafts(self._snapshot, hole) as show:
@@ -163,7 +169,9 @@ class _Demo:
             }[best.source]
             self._screen.say(f"The answer is {origin} (confidence {best.confidence:.2f}).")
             if best.middle != edit["newText"]:
-                self._screen.say("This time it differs from the answer over LSP, which is the one that is used:")
+                self._screen.say(
+                    "The answer over LSP was another, as when its deadline cuts it short; it is the one used:"
+                )
         self._screen.say(f"The file's author wrote: {' ⏎ '.join(cut.code.split(chr(10)))}", "dim")
 
     async def _inline(self, offset: int) -> Message | None:

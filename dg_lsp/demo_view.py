@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -19,7 +19,7 @@ from engine.protocol import Draft, FillResult
 _STEP_S = 0.15  # a draft stays at least so long, or nobody would see it
 _PINNED_CHARS = 32
 _LINES_BEFORE = 2
-_PARTS = ("queue", "context", "denoise", "causal", "copy", "choose", "total")
+_PARTS = ("total", "queue", "context", "denoise", "causal", "copy", "choose")
 _MARKS = {"\n": "⏎", "\t": "⇥"}
 
 
@@ -27,12 +27,12 @@ class Screen:
     """Prints the demonstration, part by part."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(highlight=False)
         self._moving = self._console.is_terminal and not self._console.is_dumb_terminal
 
     def say(self, line: str, style: str = "") -> None:
         """One line of text."""
-        self._console.print(Text(line, style))
+        self._print(Text(line, style))
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
@@ -44,75 +44,81 @@ class Screen:
         """The lines before a hole, and the hole."""
         line = snapshot.line_at(hole.start)
         for number in range(max(line - _LINES_BEFORE, 0), line):
-            self._console.print(Text(f"{number + 1:5}  {snapshot.line_text(number)}", "dim"))
+            self._print(Text(f"{number + 1:5}  {snapshot.line_text(number)}", "dim"))
         column = hole.start - snapshot.line_start(line)
         text = snapshot.line_text(line)
-        shown = Text(f"{line + 1:5}  {text[:column]}", "dim")
-        shown.append("▁▁▁", "bold yellow")
-        shown.append(text[column + hole.end - hole.start :])
-        self._console.print(shown)
+        shown = Text().append(f"{line + 1:5}  {text[:column]}", "dim").append("▁▁▁", "bold yellow")
+        self._print(shown.append(text[column + hole.end - hole.start :], "dim"))
 
     @contextmanager
     def drafts(self, snapshot: Snapshot, hole: Hole) -> Iterator[Callable[[Draft], None]]:
         """Shows each draft given to the function: in one place on a terminal, else on a line of its own."""
         head = snapshot.text[snapshot.line_start(snapshot.line_at(hole.start)) : hole.start].lstrip()
-        live = Live(console=self._console, auto_refresh=False) if self._moving else None
+        if not self._moving:
+            yield lambda draft: self._print(Text("  ").join([_step(draft), _gap(head, draft), _pinned(draft)]))
+            return
+        with Live(console=self._console, auto_refresh=False) as live:
+            rows = 0
 
-        def show(draft: Draft) -> None:
-            canvas = _canvas(head, draft)
-            if live is None:
-                self._console.print(canvas)
-            else:
-                live.update(canvas, refresh=True)
+            def show(draft: Draft) -> None:
+                nonlocal rows
+                gap = _gap(head, draft)
+                lines = gap.wrap(self._console, self._console.width)
+                rows = max(rows, len(lines))  # never fewer, so that the suffix stays where it is
+                live.update(Group(_step(draft), gap, *[""] * (rows - len(lines)), _pinned(draft)), refresh=True)
                 time.sleep(_STEP_S)
 
-        if live is None:
             yield show
-        else:
-            with live:
-                yield show
 
     def legend(self) -> None:
-        """What the canvas lines mean."""
-        legend = Text("  each line: step, ")
-        legend.append("text before the cursor", "dim")
-        legend.append(", the gap's tokens between bars (")
-        legend.append("settled", "green").append(" or ").append("still moving", "yellow")
-        legend.append(", ·×n: n empty slots), ").append("the pinned suffix", "bold blue")
-        self._console.print(legend)
+        """What the lines of a canvas mean."""
+        legend = Text("\nA canvas, below: ")
+        legend.append("the line before the gap", "dim").append(", the gap's tokens between bars (")
+        legend.append("accepted in this step", "green").append(" or ").append("still moving", "yellow")
+        legend.append(", ·×n: n empty ones), ").append("the pinned suffix", "bold blue").append(".")
+        self._print(legend)
 
     def diff(self, name: str, before: str, after: str) -> None:
         """The edit as a unified diff."""
         styles = {"+": "green", "-": "red", "@": "cyan"}
         lines = difflib.unified_diff(before.split("\n"), after.split("\n"), f"a/{name}", f"b/{name}", n=1, lineterm="")
         for line in lines:
-            self._console.print(Text(_printable(line), styles.get(line[0], "")))
+            self._print(Text(_printable(line), styles.get(line[0], "")))
 
     def times(self, round_trips_ms: Sequence[float], results: Sequence[FillResult]) -> None:
         """A column for each hole, a row for each part of its time."""
-        table = Table(box=None, title="Milliseconds per hole", title_justify="left", title_style="bold")
-        table.add_column("")
+        table = Table(box=None)
+        table.add_column(" milliseconds")
         for number in range(1, len(results) + 1):
             table.add_column(f"hole {number}", justify="right")
-        table.add_row("over LSP, there and back", *(f"{ms:.1f}" for ms in round_trips_ms))
+        table.add_row(" over LSP, there and back", *(f"{ms:.1f}" for ms in round_trips_ms))
         for part in _PARTS:
-            label = "engine, second time: total" if part == "total" else f"  {part}"
+            label = " engine, asked again: total" if part == "total" else f"   {part}"
             table.add_row(label, *(f"{result.timings_ms.get(part, 0):.1f}" for result in results))
         self._console.print(table)
 
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)  # whole lines: where they are cut is the terminal's business
 
-def _canvas(head: str, draft: Draft) -> Text:
-    """One step: the cursor's line up to the gap, the gap slot by slot, the head of the suffix."""
+
+def _step(draft: Draft) -> Text:
+    return Text(f"  step {draft.step:2}/{draft.steps}  {sum(draft.settled):2} of {len(draft.slots)} settled")
+
+
+def _gap(head: str, draft: Draft) -> Text:
+    """The cursor's line up to the gap, and the gap slot by slot; empty slots at its end are counted."""
     slots = [_marked(slot) for slot in draft.slots]
     used = max((index for index, slot in enumerate(slots, 1) if slot), default=0)
-    line = Text(f"  step {draft.step:2}/{draft.steps}  {sum(draft.settled):2} of {len(slots)} settled  ")
-    line.append(head, "dim")
+    line = Text("  ").append(head, "dim")
     for slot, settled in zip(slots[:used], draft.settled, strict=False):
         line.append("|", "dim").append(slot or "·", "green" if settled else "yellow")
     if empty := len(slots) - used:
         line.append("|", "dim").append(f"·×{empty}", "green" if all(draft.settled[used:]) else "yellow")
-    line.append("| pinned: ", "dim")
-    return line.append(_marked(draft.pinned)[:_PINNED_CHARS], "bold blue")
+    return line.append("|", "dim")
+
+
+def _pinned(draft: Draft) -> Text:
+    return Text("  pinned: ", "dim").append(_marked(draft.pinned)[:_PINNED_CHARS], "not dim bold blue")
 
 
 def _marked(text: str) -> str:

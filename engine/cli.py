@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import json
 import logging
@@ -81,7 +82,20 @@ def _parser() -> argparse.ArgumentParser:
     fetching = commands.add_parser("download", help="fetch a model from the Hugging Face Hub")
     fetching.add_argument("model", metavar="MODEL[@REVISION]")
     fetching.set_defaults(command=download)
+
+    timing = commands.add_parser("bench", help="time this engine and transformers side by side")
+    timing.add_argument("--repeats", type=_count, default=10, metavar="N", help="fills on each row; default: 10")
+    timing.add_argument("--starts", type=_count, default=3, metavar="N", help="starts of the server; default: 3")
+    timing.add_argument("--seed", type=int, default=0, metavar="N", help="of prompt and noise; default: 0")
+    timing.add_argument("--json", type=Path, metavar="FILE", help="also write the report there, for machines")
+    timing.set_defaults(command=bench)
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number, at least 1")
+    return int(text)
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -170,6 +184,23 @@ def download(arguments: argparse.Namespace) -> int:
     except hub.HubError as error:
         return _complain(str(error), BAD_INPUT)
     print(f"commit {commit}\nfolder {folder}")
+    return DONE
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Time this engine and transformers side by side."""
+    from engine.evaluation.bench import BenchError, run, table
+
+    try:
+        report = run(arguments.repeats, arguments.starts, arguments.seed)
+    except BenchError as error:
+        raise Unavailable(str(error)) from None
+    print(table(report))
+    if arguments.json:
+        try:
+            arguments.json.write_text(json.dumps(dataclasses.asdict(report), indent=2) + "\n", "utf-8")
+        except OSError as error:
+            return _complain(f"{arguments.json} cannot be written: {error.strerror}", BAD_INPUT)
     return DONE
 
 

@@ -1,1 +1,1 @@
-"""Measuring: how fast the engine is, and how good."""
+"""How good the fills are."""

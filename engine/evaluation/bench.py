@@ -36,7 +36,7 @@ _TOLERANCE = 1e-3  # logits of one step; float32 leaves about 1e-5, a wrong mask
 _WORK = "prompt 512 tokens, canvas 64 = 16 pinned + gap 32 + 16 pinned, 8 steps, float32, CPU"
 _NOTES = (
     "step, fill: median, [90th percentile, minimum]. fill = prefill + 8 steps. memory: the row's own process.",
-    "Both renoise uniformly here; the default model's own noise state (mask) costs the same or less.",
+    "Both renoise uniformly, for transformers can nothing else; the default model is otherwise used with a mask.",
     "dg-engine computes logits for the 32 gap slots only, transformers for all 64.",
     "prefix kept: all of the prompt but its last token is encoded already. dg-engine does this by itself from one",
     "  request to the next; with transformers the caller keeps the cache and copies it for every generate().",
@@ -131,7 +131,7 @@ def run(repeats: int, starts: int, seed: int, rows: Sequence[str] = ROWS) -> Rep
     server = [_start(number, starts) for number in range(1, starts + 1)]
     return Report(
         machine=_machine() | {"threads": loaded[0]["threads"]},
-        versions=_versions(loaded),
+        versions=_versions(),
         work=_WORK,
         seed=seed,
         repeats=repeats,
@@ -203,7 +203,10 @@ def _start(number: int, starts: int) -> dict[str, float]:
 
 
 def check_same(files: Sequence[Path]) -> float:
-    """The largest difference of any logit of the same steps, saved with numpy. Raises `BenchError` when it is no rounding."""
+    """The largest difference of any logit between the files, which hold the same steps' logits.
+
+    Raises `BenchError` when it is more than rounding.
+    """
     import numpy as np
 
     first, *others = (np.load(file) for file in files)
@@ -231,9 +234,9 @@ def _machine() -> dict[str, Any]:
     return {"cpu": cpu, "cpus": os.cpu_count(), "system": f"{platform.system()} {platform.release()}"}
 
 
-def _versions(loaded: list[dict[str, Any]]) -> dict[str, str]:
-    own = {"dg-lsp": importlib.metadata.version("dg-lsp"), "Python": platform.python_version()}
-    return own | {name: version for message in loaded for name, version in message["versions"].items()}
+def _versions() -> dict[str, str]:
+    packages = {name: importlib.metadata.version(name) for name in ("dg-lsp", "torch", "transformers")}
+    return packages | {"Python": platform.python_version()}
 
 
 def _say(text: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import (
+    Cache,
     DiffusionGemmaConfig,
     DiffusionGemmaForBlockDiffusion,
     DiffusionGemmaGenerationConfig,
@@ -76,7 +77,7 @@ def build_checkpoint(folder: Path, **text_config: Any) -> Path:
     )
     model = DiffusionGemmaForBlockDiffusion(config)
     _randomise(model)
-    model.generation_config = DiffusionGemmaGenerationConfig(
+    model.generation_config = DiffusionGemmaGenerationConfig(  # type: ignore[no-untyped-call]
         max_new_tokens=2 * CANVAS,
         max_denoising_steps=6,
         sampler_config=EntropyBoundSamplerConfig(entropy_bound=0.1),
@@ -129,8 +130,10 @@ def load_reference(
     folder: Path, dtype: torch.dtype = torch.float32, attention: str = "sdpa"
 ) -> DiffusionGemmaForBlockDiffusion:
     """The reference model of a checkpoint folder."""
-    model = DiffusionGemmaForBlockDiffusion.from_pretrained(folder, dtype=dtype, attn_implementation=attention)
-    return model.eval()
+    model: DiffusionGemmaForBlockDiffusion = DiffusionGemmaForBlockDiffusion.from_pretrained(
+        folder, dtype=dtype, attn_implementation=attention
+    )
+    return model
 
 
 def random_ids(*shape: int, seed: int = 0) -> Tensor:
@@ -139,8 +142,8 @@ def random_ids(*shape: int, seed: int = 0) -> Tensor:
 
 
 @torch.no_grad()
-def prefill(reference: DiffusionGemmaForBlockDiffusion, ids: Tensor, cache: DynamicCache | None = None) -> DynamicCache:
-    """Encode ids [1, T] with the reference, behind `cache` (which is extended in place)."""
+def prefill(reference: DiffusionGemmaForBlockDiffusion, ids: Tensor, cache: Cache | None = None) -> Cache:
+    """Encode ids [1, T] with the reference behind `cache` (extended in place; a new dynamic one by default)."""
     if cache is None:
         cache = DynamicCache(config=reference.config.get_text_config())
     reference.model.encoder(input_ids=ids, past_key_values=cache)
@@ -151,7 +154,7 @@ def prefill(reference: DiffusionGemmaForBlockDiffusion, ids: Tensor, cache: Dyna
 def denoise(
     reference: DiffusionGemmaForBlockDiffusion,
     canvas: Tensor,
-    cache: DynamicCache,
+    cache: Cache,
     shaped_logits: Tensor | None = None,
 ) -> Tensor:
     """The reference's logits [1, C, V] of one denoising step; `shaped_logits` are those of the step before."""
@@ -178,14 +181,11 @@ def layer_outputs(layers: nn.ModuleList) -> Iterator[list[Tensor]]:
             handle.remove()
 
 
-def cache_error(ours: KVCache, theirs: DynamicCache) -> float:
+def cache_error(ours: KVCache, theirs: KVCache | Cache) -> float:
     """The largest difference of any cached key or value; infinite where the shapes differ."""
-    pairs = [
-        pair
-        for own, other in zip(ours.layers, theirs.layers, strict=True)
-        for pair in ((own.keys, other.keys), (own.values, other.values))
-    ]
-    return max(error(a, b) for a, b in pairs)
+    layers: Any = theirs.layers
+    pairs = list(zip(ours.layers, layers, strict=True))
+    return max(max(error(own.keys, other.keys), error(own.values, other.values)) for own, other in pairs)
 
 
 def error(ours: Tensor, theirs: Tensor) -> float:
