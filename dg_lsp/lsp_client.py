@@ -52,6 +52,7 @@ class LspClient:
     """Requests, notifications and what the server says unasked. Bound to one event loop."""
 
     def __init__(self, process: Process) -> None:
+        self.status_kind = ""  # of the last `didChangeStatus`: Normal, Warning, Error or Inactive
         self._process = process
         self._requests: dict[int, asyncio.Future[Any]] = {}
         self._unasked: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -136,6 +137,8 @@ class LspClient:
     def _take(self, message: Message) -> None:
         if "method" in message:
             self._unasked.put_nowait(message)
+            if message["method"] == "didChangeStatus":
+                self.status_kind = message["params"]["kind"]
             if "id" in message:
                 self._write({"id": message["id"], "result": None})
             return

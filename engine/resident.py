@@ -1,4 +1,7 @@
-"""The resident model: one worker thread loads it, then runs the fills, most urgent first."""
+"""The resident model: one worker thread loads it, then runs the fills, most urgent first.
+
+A manual fill does not wait for an automatic one: it takes its place at the next denoising step.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from engine.protocol import Draft, EngineState, FillError, FillRequest, FillResu
 
 _log = logging.getLogger("engine")
 _CANCELLED = FillError(code="cancelled", message="the fill was cancelled")
+_PREEMPTED = FillError(code="cancelled", message="a manual request took its place")
 
 
 class Model(Protocol):
@@ -55,6 +59,7 @@ class Job:
         self._loop = asyncio.get_running_loop()
         self._messages: asyncio.Queue[Draft | FillResult | FillError] = asyncio.Queue()
         self._cancelled = threading.Event()
+        self.why_cancelled = _CANCELLED
 
     async def events(self) -> AsyncIterator[Draft | FillResult | FillError]:
         """The drafts as they come, then one result or error."""
@@ -70,12 +75,17 @@ class Job:
             pass
         return message
 
-    def cancel(self) -> None:
-        """Drop the job from the queue, or stop it at the next denoising step."""
+    def cancel(self, why: FillError = _CANCELLED) -> None:
+        """Drop the job from the queue, or stop it at the next denoising step; `why` is its answer then."""
+        self.why_cancelled = why
         self._cancelled.set()
 
     def cancelled(self) -> bool:
         return self._cancelled.is_set()
+
+    @property
+    def automatic(self) -> bool:
+        return self.request.priority == "automatic"
 
     def waited_ms(self) -> float:
         return round((time.monotonic() - self._arrived) * 1000, 1)
@@ -130,7 +140,9 @@ class Resident:
                 job.put(_CANCELLED)
                 return job
             # Manual (False) sorts before automatic (True), then by arrival.
-            heapq.heappush(self._jobs, (request.priority == "automatic", next(self._arrival), job))
+            heapq.heappush(self._jobs, (job.automatic, next(self._arrival), job))
+            if self._running and self._running.automatic and not job.automatic:
+                self._running.cancel(_PREEMPTED)
             self._last_used = time.monotonic()
             self._changed.notify()
         return job
@@ -160,7 +172,7 @@ class Resident:
     def _work(self) -> None:
         self._model = model = self._load_model()
         while job := self._next_job():
-            job.put(_CANCELLED if model is None or job.cancelled() else self._answer(model, job))
+            job.put(job.why_cancelled if model is None or job.cancelled() else self._answer(model, job))
             with self._changed:
                 self._running = None
                 self._last_used = time.monotonic()
@@ -210,7 +222,7 @@ class Resident:
         try:
             result = self._run(model, request, on_draft=job.put, cancelled=job.cancelled)
         except BaseException as error:  # as above: the worker must live on
-            return _CANCELLED if job.cancelled() else _failure(error)
+            return job.why_cancelled if job.cancelled() else _failure(error)
         return dataclasses.replace(result, timings_ms={"queue": waited, **result.timings_ms})
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import logging
 import socket
 import time
-import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,20 +18,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from engine.protocol import (
-    Candidate,
-    Draft,
-    FillError,
-    FillRequest,
-    FillResult,
-    ProtocolError,
-    from_json,
-    to_json,
-)
+from engine import openai
+from engine.protocol import Draft, FillError, FillRequest, FillResult, ProtocolError, from_json, to_json
 from engine.resident import Job, Resident
 
 _log = logging.getLogger("engine")
-_T = TypeVar("_T")
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _TICK_SECONDS = 0.2
 _STATUS = {"bad_request": 400, "too_large": 413, "not_found": 404, "loading": 503, "cancelled": 503, "engine": 500}
@@ -64,7 +52,7 @@ def create_app(resident: Resident) -> Starlette:
 
     async def fill(request: Request) -> Response:
         arrived = time.monotonic()
-        fill_request = _parse(FillRequest, await _json(request))
+        fill_request = from_json(FillRequest, await _json(request))
         _require_ready(resident)
         events = _fill_events(request, resident, fill_request, arrived)
         return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
@@ -75,14 +63,16 @@ def create_app(resident: Resident) -> Starlette:
         A diffusion draft is not append-only, so `stream` sends one chunk with the whole text, then `[DONE]`.
         """
         arrived = time.monotonic()
-        wanted = _completion_request(await _json(request))
+        wanted = openai.completion_request(await _json(request))
         _require_ready(resident)
         async with _job_of(request, resident, wanted.fill_request(), arrived) as job:
             answer = await job.answer()
         if isinstance(answer, FillError):
             raise Refused(answer.code, answer.message)
-        usage = await asyncio.to_thread(_usage, resident, wanted, answer)
-        return _completion_response(wanted, answer, usage)
+        body = await asyncio.to_thread(openai.completion, wanted, answer, resident.count_tokens)
+        if not wanted.stream:
+            return JSONResponse(body)
+        return Response(f"data: {json.dumps(body)}\n\ndata: [DONE]\n\n", media_type="text/event-stream")
 
     return Starlette(
         routes=[
@@ -91,7 +81,12 @@ def create_app(resident: Resident) -> Starlette:
             Route("/v1/models", models),
             Route("/health", health),
         ],
-        exception_handlers={Refused: _refuse, HTTPException: _refuse_http, ClientDisconnect: _nobody_there},
+        exception_handlers={
+            Refused: _refuse,
+            ProtocolError: _refuse_misfit,
+            HTTPException: _refuse_http,
+            ClientDisconnect: _nobody_there,
+        },
     )
 
 
@@ -175,78 +170,8 @@ def _require_ready(resident: Resident) -> None:
         raise Refused("engine", f"the model could not be loaded: {health.message}", status=503)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
-    """The fields of OpenAI's completion request that mean something here; the others are ignored."""
-
-    prompt: str
-    suffix: str = ""
-    max_tokens: int = 64
-    n: int = 1
-    stream: bool = False
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-
-    def fill_request(self) -> FillRequest:
-        """The same as a fill. Raises `Refused`."""
-        values = {
-            "prefix": self.prompt,
-            "suffix": self.suffix,
-            "max_tokens": self.max_tokens,
-            "candidates": self.n,
-            "seed": self.seed,
-        }
-        return _parse(FillRequest, values)
-
-
-def _completion_request(data: Any) -> Completion:
-    if not isinstance(data, dict):
-        raise Refused("bad_request", "the body must be a JSON object")
-    known = {field.name for field in dataclasses.fields(Completion)}
-    values = {name: value for name, value in data.items() if name in known and value is not None}
-    if isinstance(prompt := values.get("prompt"), list) and len(prompt) == 1:
-        values["prompt"] = prompt[0]
-    if isinstance(stop := values.get("stop"), str):
-        values["stop"] = [stop]
-    return _parse(Completion, values)
-
-
-def _parse(kind: type[_T], values: Any) -> _T:
-    try:
-        return from_json(kind, values)
-    except ProtocolError as error:
-        raise Refused("bad_request", str(error)) from None
-
-
-def _usage(resident: Resident, wanted: Completion, result: FillResult) -> dict[str, int]:
-    prompt = sum(resident.count_tokens(text) for text in (wanted.prompt, wanted.suffix))
-    completion = sum(resident.count_tokens(candidate.middle) for candidate in result.candidates)
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-
-
-def _completion_response(wanted: Completion, result: FillResult, usage: dict[str, int]) -> Response:
-    body = {
-        "id": f"cmpl-{uuid.uuid4().hex}",
-        "object": "text_completion",
-        "created": int(time.time()),
-        "model": result.model,
-        # Clients read choices[0] unasked: nothing to offer is an empty text.
-        "choices": [_choice(i, text, wanted, result) for i, text in enumerate(_texts(result.candidates))],
-        "usage": usage,
-    }
-    if not wanted.stream:
-        return JSONResponse(body)
-    return Response(f"data: {json.dumps(body)}\n\ndata: [DONE]\n\n", media_type="text/event-stream")
-
-
-def _texts(candidates: tuple[Candidate, ...]) -> list[str]:
-    return [candidate.middle for candidate in candidates] or [""]
-
-
-def _choice(index: int, text: str, wanted: Completion, result: FillResult) -> dict[str, Any]:
-    cut = min((at for stop in wanted.stop if stop and (at := text.find(stop)) >= 0), default=None)
-    finished = cut is not None or result.finish_reason == "stop"
-    return {"text": text[:cut], "index": index, "finish_reason": "stop" if finished else "length", "logprobs": None}
+def _refuse_misfit(request: Request, error: Exception) -> Response:
+    return _refuse(request, Refused("bad_request", str(error)))
 
 
 def _refuse(request: Request, refused: Exception) -> Response:

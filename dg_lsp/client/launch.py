@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+import httpx
+
 from dg_lsp.client.local import EngineUnavailable, LocalEngine
 from engine.protocol import Health, log_path, runtime_folder
 
 OnHealth = Callable[[Health], Awaitable[None]]
 
-_ANSWERS_WITHIN_S = 20.0
+_PATIENCE_S = 60.0
 _POLL_S = 0.05
 _RETRY_AFTER_S = 10.0
 _ENGINE_PACKAGES = ("torch", "safetensors", "tokenizers", "starlette", "uvicorn")
@@ -25,7 +27,7 @@ async def ready_engine(on_health: OnHealth | None = None, *, command: Sequence[s
     """The running engine with its model loaded; `command` starts one when none runs.
 
     `on_health` hears of every change while the model loads. Raises `EngineUnavailable` when no engine can
-    be started, none answers within 20 seconds, it dies, or its model cannot be loaded.
+    be started, it does not answer for a minute, it dies, or its model cannot be loaded.
     """
     engine = LocalEngine()
     try:
@@ -36,7 +38,7 @@ async def ready_engine(on_health: OnHealth | None = None, *, command: Sequence[s
                 await on_health(health)
                 shown = health
             await asyncio.sleep(_POLL_S)
-            health = await engine.health()
+            health = await _health_of_busy(engine)
         if health.state == "error":
             raise EngineUnavailable(f"the engine could not load its model: {health.message}; then `dg-engine stop`")
     except BaseException:
@@ -59,7 +61,7 @@ async def _found_or_started(engine: LocalEngine, command: Sequence[str]) -> Heal
     except EngineUnavailable:
         _check_installed()
     log_end, process = _start(command)
-    give_up = time.monotonic() + _ANSWERS_WITHIN_S
+    give_up = time.monotonic() + _PATIENCE_S
     while time.monotonic() < give_up:
         try:
             return await engine.health()
@@ -69,7 +71,19 @@ async def _found_or_started(engine: LocalEngine, command: Sequence[str]) -> Heal
                 why = _last_line(log_end) or f"exit status {process.returncode}"
                 raise EngineUnavailable(f"the engine stopped at once: {why} (log: {log_path()})") from None
             await asyncio.sleep(_POLL_S)
-    raise EngineUnavailable(f"the engine did not answer within {_ANSWERS_WITHIN_S:.0f} s: see its log {log_path()}")
+    raise EngineUnavailable(f"the engine did not answer within {_PATIENCE_S:.0f} s: see its log {log_path()}")
+
+
+async def _health_of_busy(engine: LocalEngine) -> Health:
+    """As `engine.health`, but an engine that is there and slow is given a minute."""
+    give_up = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await engine.health()
+        except EngineUnavailable as error:
+            slow = isinstance(error.__cause__, httpx.TimeoutException)  # a dead one refuses at once
+            if not slow or time.monotonic() > give_up:
+                raise
 
 
 def _check_installed() -> None:
@@ -135,7 +149,7 @@ class Launcher:
         """The engine, waiting until it is ready. Raises `EngineUnavailable`."""
         if (engine := self._engine) is not None:
             try:
-                await engine.health()
+                await _health_of_busy(engine)
                 return engine
             except EngineUnavailable as error:
                 await self.lost(engine, str(error))

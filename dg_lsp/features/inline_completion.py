@@ -63,7 +63,8 @@ class InlineCompletion:
             await session.launcher.lost(engine, str(error))
             return None
         except EngineError as error:
-            session.status.warn(f"no suggestion: {error.message}")
+            if error.code != "cancelled":  # by a manual request, from another window: superseded
+                session.status.warn(f"no suggestion: {error.message}")
             return None
         if not result.candidates:
             session.status.silent("no suggestion: the model has nothing to offer at this place")

@@ -147,8 +147,10 @@ def run(repeats: int, starts: int, seed: int, rows: Sequence[str] = ROWS) -> Rep
 def table(report: Report) -> str:
     """The report as text for a terminal."""
     machine = report.machine
+    openmp = [f"{name}={value}" for name, value in machine["openmp"].items()]
+    threads = " ".join([f"{machine['threads']} torch threads", *openmp])
     lines = [
-        f"machine   {machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}, {machine['threads']} torch threads",
+        f"machine   {machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}, {threads}",
         "versions  " + ", ".join(f"{name} {version}" for name, version in report.versions.items()),
         f"work      {report.work}; seed {report.seed}, {report.repeats} repeats, rows in turn",
         f"same      largest difference of any logit between the rows: {report.max_logit_difference:.1e}",
@@ -231,7 +233,10 @@ def _machine() -> dict[str, Any]:
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return {"cpu": cpu, "cpus": os.cpu_count(), "system": f"{platform.system()} {platform.release()}"}
+    # libgomp's settings, above all how long a thread spins before it sleeps, change times severalfold
+    settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith(("OMP_", "GOMP_"))}
+    system = f"{platform.system()} {platform.release()}"
+    return {"cpu": cpu, "cpus": os.cpu_count(), "system": system, "openmp": settings}
 
 
 def _versions() -> dict[str, str]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
-
 from lsp_session import ScriptedEngine, ScriptedEngines, eventually, short_folder
 
-from dg_lsp.client import launch
+from dg_lsp.client import launch, local
 from dg_lsp.client.launch import Launcher, ready_engine
 from dg_lsp.client.local import EngineError, EngineUnavailable, LocalEngine, server_sent_events
 from engine.protocol import Draft, FillRequest, FillResult, Health
@@ -114,6 +112,56 @@ async def test_a_running_engine_is_found_and_its_load_followed(
     assert heard[-1].state == "ready"
     assert [health.progress for health in heard] == sorted(health.progress for health in heard)
     await engine.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each question to the engine may take a tenth of a second."""
+    monkeypatch.setattr(local, "_HEALTH_TIMEOUT_S", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_engine_that_is_slow_to_answer_while_it_loads_is_waited_for(
+    scripted_engine: Callable[..., ScriptedEngine],
+) -> None:
+    scripted = scripted_engine("--load-ms", "300")
+
+    async def on_health(health: Health) -> None:
+        if health.state == "loading" and not stopped.is_set():
+            stopped.set()
+            scripted.process.send_signal(signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(0.5, scripted.process.send_signal, signal.SIGCONT)
+
+    stopped = asyncio.Event()
+    engine = await ready_engine(on_health)
+    assert stopped.is_set()
+    await engine.close()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_engine_that_never_answers_again_is_given_up(
+    scripted_engine: Callable[..., ScriptedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "_PATIENCE_S", 0.3)
+    scripted = scripted_engine("--load-ms", "60000")
+
+    async def on_health(health: Health) -> None:
+        scripted.process.send_signal(signal.SIGSTOP)
+
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        await ready_engine(on_health)
+
+
+async def test_an_engine_that_dies_while_it_loads_is_unavailable_at_once(
+    scripted_engine: Callable[..., ScriptedEngine],
+) -> None:
+    scripted = scripted_engine("--load-ms", "60000")
+
+    async def on_health(health: Health) -> None:
+        scripted.kill()
+
+    with pytest.raises(EngineUnavailable, match="does not answer"):
+        await asyncio.wait_for(ready_engine(on_health), 30)
 
 
 async def test_a_model_that_cannot_be_loaded_is_told_with_what_to_do(

@@ -19,6 +19,12 @@ import httpx
 
 Message = dict[str, Any]
 
+URI = "file:///tmp/sample.py"
+STUB = "def area(width, height):\n    pass\n\n\ndef other():\n    return 1\n"
+SLOW = ("--steps", "1000", "--step-ms", "10")
+"""Of the scripted engine: a fill that does not end by itself."""
+
+# By hand: the clients that pytest-lsp imitates know no inline completion (T18).
 FULL_CAPABILITIES: Message = {
     "general": {"positionEncodings": ["utf-16"]},
     "window": {"workDoneProgress": True},
@@ -39,6 +45,21 @@ def position(line: int, character: int) -> Message:
     return {"line": line, "character": character}
 
 
+def replace_line(line: int, text: str) -> Message:
+    return {"range": {"start": position(line, 0), "end": position(line + 1, 0)}, "text": text}
+
+
+def message(method: str, params: Any, request: int | None = None) -> bytes:
+    """A request, or a notification, as it goes over the wire."""
+    identity = {} if request is None else {"id": request}
+    return framed({"jsonrpc": "2.0", **identity, "method": method, "params": params})
+
+
+def framed(content: Message) -> bytes:
+    body = json.dumps(content).encode()
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
 class LspSession:
     """One `dg-lsp` process. Requests of the server are answered by `answers[method]` (default null) and kept."""
 
@@ -56,6 +77,7 @@ class LspSession:
         self._responses: dict[Any, Message] = {}
         self._incoming: Queue[Message | None] = Queue()
         self._next_id = 0
+        self._opened: set[str] = set()
         self._stderr: list[bytes] = []
         Thread(target=self._read_stdout, daemon=True).start()
         self._stderr_reader = Thread(target=self._read_stderr, daemon=True)
@@ -69,12 +91,23 @@ class LspSession:
         self.notify("initialized", {})
         return result
 
-    def until_ready(self) -> None:
-        self.wait_for(lambda m: m.get("method") == "didChangeStatus" and m["params"]["message"].startswith("Ready"))
+    def until_ready(self, within_s: float = 20) -> None:
+        def says_so(m: Message) -> bool:
+            return m["method"] == "didChangeStatus" and m["params"]["message"].startswith("Ready")
+
+        self.wait_for(says_so, within_s)
 
     def open(self, uri: str, text: str, language: str = "python", version: int = 1) -> None:
         item = {"uri": uri, "languageId": language, "version": version, "text": text}
         self.notify("textDocument/didOpen", {"textDocument": item})
+        self._opened.add(uri)
+
+    def start_anew(self) -> None:
+        """Close what is open and forget what was received."""
+        while self._opened:
+            self.notify("textDocument/didClose", {"textDocument": {"uri": self._opened.pop()}})
+        self.ask("shared/noSuchMethod")  # what was sent before comes before its answer
+        self.received.clear()
 
     def change(self, uri: str, version: int, *changes: Message) -> None:
         document = {"uri": uri, "version": version}
@@ -154,8 +187,7 @@ class LspSession:
         self.process.wait()
 
     def _write(self, message: Message) -> None:
-        body = json.dumps(message).encode()
-        self.raw(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        self.raw(framed(message))
 
     def _read_until(self, done: Callable[[], bool], within_s: float, complaint: str) -> None:
         give_up = time.monotonic() + within_s
@@ -243,6 +275,10 @@ class ScriptedEngine:
             return self._client.get("/health").is_success
         except httpx.TransportError:
             return False
+
+
+StartEngine = Callable[..., ScriptedEngine]
+"""Scripts the engine with the arguments of `scripted_engine.py`."""
 
 
 def eventually(true: Callable[[], bool], within_s: float = 15) -> None:

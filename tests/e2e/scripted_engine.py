@@ -38,6 +38,7 @@ def script(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--middle", action="append")
     parser.add_argument("--die-at-step", type=int, default=0)
     parser.add_argument("--fail-at-step", type=int, default=0)
+    parser.add_argument("--fail-code", default="engine")
     options = parser.parse_args(arguments)
     options.begun = time.monotonic()
     return options
@@ -97,7 +98,7 @@ async def answer(wanted: FillRequest, record: dict[str, Any], options: argparse.
             if step == options.die_at_step:
                 os._exit(9)
             if step == options.fail_at_step:
-                yield event("error", FillError(code="engine", message="the script says so"))
+                yield event("error", FillError(code=options.fail_code, message="the script says so"))
                 return
             yield event("draft", Draft(text=middles[0][:step], step=step, steps=options.steps))
         candidates = [Candidate(middle=middle, source="denoised", confidence=0.5) for middle in middles]

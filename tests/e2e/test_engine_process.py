@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.cli import DiscreetFormatter
+from engine.process import DiscreetFormatter
 
 SECRET = "my_secret_name"
 ENDLESS = {"prefix": SECRET, "max_steps": 1_000_000}

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from engine.model.config import ConfigError
 from engine.weights.checkpoint import CheckpointError, load_network
-from tests.engine.reference import build_checkpoint
+from tests.engine.reference import GLOBAL_HEADS, TEXT_CONFIG, build_checkpoint
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -147,14 +147,12 @@ CONFIG_FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "hidden_size": lambda config: config["text_config"].pop("hidden_size"),
     "num_experts": lambda config: config["text_config"].update(num_experts=None),
     "num_attention_heads": lambda config: config["text_config"].update(num_attention_heads=0),
-    "rms_norm_eps": lambda config: config["text_config"].update(rms_norm_eps="tiny"),
     "layer_types": lambda config: config["text_config"].update(layer_types=["mamba"] * 4),
     "num_hidden_layers": lambda config: config["text_config"].update(num_hidden_layers=-1),
     "hidden_activation": lambda config: config["text_config"].update(hidden_activation="relu"),
     "tie_word_embeddings": lambda config: config["text_config"].update(tie_word_embeddings=False),
     "use_bidirectional_attention": lambda config: config["text_config"].update(use_bidirectional_attention="all"),
     "rope_type": lambda config: config["text_config"]["rope_parameters"]["full_attention"].update(rope_type="yarn"),
-    "per_layer_config": lambda config: config["text_config"].update(per_layer_config={"1": 32}),
     "layer 1": lambda config: config["text_config"]["per_layer_config"]["1"].update(num_key_value_heads=3),
 }
 
@@ -163,6 +161,51 @@ CONFIG_FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_config_of_another_model(checkpoint: Path, key: str) -> None:
     change_config(checkpoint, CONFIG_FAULTS[key])
     assert key in refusal(checkpoint, ConfigError)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "text_config",
+        "canvas_length",
+        *TEXT_CONFIG,
+        *GLOBAL_HEADS,
+        "rms_norm_eps",
+        "final_logit_softcapping",
+        "per_layer_config",
+        "rope_parameters",
+    ],
+)
+def test_no_value_in_config_crashes(checkpoint: Path, key: str) -> None:
+    """Whatever stands in config.json, the checkpoint is read, or refused in one line."""
+    path, crashes = checkpoint / "config.json", []
+    config = json.loads(path.read_text())
+    place = config if key in config else config["text_config"]
+    for value in (
+        None,
+        True,
+        0,
+        -1,
+        2.5,
+        "many",
+        [],
+        [None],
+        {},
+        {"1": 1},
+        {"1": {"head_dim": "x"}},
+        {"full_attention": 1},
+    ):
+        path.write_text(
+            json.dumps(config | {key: value} if place is config else config | {"text_config": place | {key: value}})
+        )
+        try:
+            load_network(checkpoint)
+        except (ConfigError, CheckpointError) as refused:
+            if "\n" in str(refused):
+                crashes.append((value, "more than one line"))
+        except Exception as error:
+            crashes.append((value, repr(error)))
+    assert crashes == []
 
 
 def test_vision_and_tied_duplicates_are_skipped(sound: Path, checkpoint: Path) -> None:
@@ -228,10 +271,9 @@ from engine.weights.checkpoint import load_network
 def held():  # MB of memory of its own: pages of a mapped file do not count, the system can drop them
     return int(next(line for line in open("/proc/self/status") if line.startswith("RssAnon")).split()[1]) / 1024
 
-before, peaks = held(), []
-network = load_network(sys.argv[1], dtype=torch.float32, progress=lambda share: peaks.append(held()))
-size = sum(t.nbytes for t in network.state_dict().values()) / 2**20
-print(size, max(peaks) - before)
+after_each = []
+network = load_network(sys.argv[1], dtype=torch.float32, progress=lambda share: after_each.append(held()))
+print(sum(t.nbytes for t in network.state_dict().values()) / 2**20, max(after_each) - after_each[0])
 """
 
 

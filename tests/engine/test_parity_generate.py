@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor
-from transformers import DiffusionGemmaForBlockDiffusion, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    DiffusionGemmaForBlockDiffusion,
+    EntropyBoundSamplerConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
 from transformers.generation.streamers import BaseStreamer
 
 from engine.diffusion.canvas import Canvas, Noise
@@ -202,6 +208,41 @@ class Pins(LogitsProcessor):
         return torch.where(self.canvas.pinned[:, None], known, scores)
 
 
+def partly_pinned(slots: Iterable[int], seed: int) -> Canvas:
+    """A canvas with these slots pinned; the noise in the others is the seed's first draw.
+
+    The reference draws that noise too, and throws it away for the canvas it is given.
+    """
+    pinned = torch.zeros(CANVAS, dtype=torch.bool)
+    pinned[list(slots)] = True
+    noise = Noise("uniform", VOCAB)
+    torch.manual_seed(seed)
+    free = noise.draw(CANVAS, pinned.device, None)
+    return Canvas(torch.where(pinned, random_ids(CANVAS, seed=99), free), pinned, noise)
+
+
+def expected_drafts(
+    theirs: DiffusionGemmaForBlockDiffusion, prompt: Tensor, seed: int, canvas: Canvas, settings: DiffusionSettings
+) -> tuple[list[list[int]], Tensor]:
+    """The reference's draft of the gap after each step, and the state of torch's generator afterwards."""
+    streamer = Drafts()
+    _, state = expected_tokens(
+        theirs,
+        prompt,
+        seed,
+        max_new_tokens=CANVAS,
+        max_denoising_steps=settings.max_steps,
+        t_min=settings.t_min,
+        t_max=settings.t_max,
+        sampler_config=EntropyBoundSamplerConfig(entropy_bound=settings.entropy_bound),
+        confidence_threshold=settings.confidence,
+        decoder_input_ids=canvas.ids[None],
+        logits_processor=LogitsProcessorList([Pins(canvas)]),
+        streamer=streamer,
+    )
+    return [draft[~canvas.pinned].tolist() for draft in streamer.drafts], state
+
+
 PINNED_SLOTS = {"suffix": range(10, 16), "both ends": (0, 1, 2, 13, 14, 15), "scattered": (1, 4, 5, 9), "one": (7,)}
 
 
@@ -214,36 +255,43 @@ def test_pinned_infill(
     theirs: DiffusionGemmaForBlockDiffusion,
     settings: DiffusionSettings,
     seed: int,
-    slots: tuple[int, ...],
+    slots: Iterable[int],
     context: int,
     confidence: float,
 ) -> None:
-    """Step by step the same drafts as the reference with its hooks, from the same random canvas.
+    """Step by step the same drafts as the reference with its hooks.
 
     The reference averages the entropy over the whole canvas, pinned zeros included, for its stop rule; we
     average over the gap: the same rule once the threshold is scaled by canvas / gap.
     """
-    prompt, settings = random_ids(context, seed=seed), dataclasses.replace(settings, max_steps=12)
-    pinned = torch.zeros(CANVAS, dtype=torch.bool)
-    pinned[list(slots)] = True
-    noise = Noise("uniform", VOCAB)
-    torch.manual_seed(seed)  # the reference draws this canvas too, and throws it away for the given one
-    start = torch.where(pinned, random_ids(CANVAS, seed=99), noise.draw(CANVAS, prompt.device, None))
-    canvas, streamer = Canvas(start, pinned, noise), Drafts()
-    gap_settings = dataclasses.replace(settings, confidence=confidence * CANVAS / int((~pinned).sum()))
+    prompt, canvas = random_ids(context, seed=seed), partly_pinned(slots, seed)
+    settings = dataclasses.replace(settings, max_steps=12, confidence=confidence)
+    gap_settings = dataclasses.replace(settings, confidence=confidence * CANVAS / int((~canvas.pinned).sum()))
     steps = list(denoise_canvas(ours, ours.encode(prompt[None]), canvas, gap_settings, all_rows=True))
     own_state = torch.get_rng_state()
 
-    _, state = expected_tokens(
-        theirs,
-        prompt,
-        seed,
-        max_new_tokens=CANVAS,
-        max_denoising_steps=settings.max_steps,
-        confidence_threshold=confidence,
-        decoder_input_ids=start[None],
-        logits_processor=LogitsProcessorList([Pins(canvas)]),
-        streamer=streamer,
-    )
-    assert [step.draft.tolist() for step in steps] == [draft[~pinned].tolist() for draft in streamer.drafts]
+    drafts, state = expected_drafts(theirs, prompt, seed, canvas, settings)
+    assert [step.draft.tolist() for step in steps] == drafts
     assert torch.equal(own_state, state)
+
+
+@pytest.mark.parametrize("slots", PINNED_SLOTS.values(), ids=PINNED_SLOTS)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_pinned_infill_of_free_rows_only(
+    ours: DiffusionGemma,
+    theirs: DiffusionGemmaForBlockDiffusion,
+    settings: DiffusionSettings,
+    seed: int,
+    slots: Iterable[int],
+) -> None:
+    """What the engine does in earnest draws fewer random numbers; where chance has no say it must agree too.
+
+    Next to temperature 0 the sample is the argmax, and a boundless entropy bound accepts it everywhere.
+    """
+    prompt, canvas = random_ids(20, seed=seed), partly_pinned(slots, seed)
+    settings = dataclasses.replace(settings, t_min=1e-5, t_max=1e-4, entropy_bound=1e9)
+    steps = list(denoise_canvas(ours, ours.encode(prompt[None]), canvas, settings))
+
+    drafts, _ = expected_drafts(theirs, prompt, seed, canvas, settings)
+    assert [step.draft.tolist() for step in steps] == drafts
+    assert len(steps) > 1

@@ -9,6 +9,7 @@ expert: 0.1 in states and 0.6 in logits there, some roundings of 2^-8 each.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 import torch
 from transformers import DiffusionGemmaForBlockDiffusion, StaticCache
 
+from engine.model.config import ModelConfig
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.weights.checkpoint import load_network
 from tests.engine.reference import (
@@ -47,9 +49,10 @@ class Pair:
     logits: float
 
 
-PAIRS = {
+PAIRS: dict[str, tuple[dict[str, int], torch.dtype, str, float, float]] = {
     "float32-eager": ({}, torch.float32, "eager", 1e-5, 5e-5),
     "float32-sdpa": ({}, torch.float32, "sdpa", 1e-5, 5e-5),
+    "float32-one-expert": ({"num_experts": 1, "top_k_experts": 1}, torch.float32, "sdpa", 1e-5, 5e-5),
     "bfloat16-sdpa": ({}, torch.bfloat16, "sdpa", 0.0, 0.0),
     "bfloat16-all-experts-eager": ({"top_k_experts": 8}, torch.bfloat16, "eager", 0.25, 1.0),
 }
@@ -60,7 +63,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Builds the tiny checkpoint once per text config."""
     built: dict[str, Path] = {}
 
-    def build(**text_config: int) -> Path:
+    def build(**text_config: int | None) -> Path:
         key = str(text_config)
         if key not in built:
             built[key] = build_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint", **text_config)
@@ -205,6 +208,17 @@ def test_released_config_form(checkpoint: Callable[..., Path], tmp_path: Path) -
     assert all(
         torch.equal(a, b) for a, b in zip(saved.state_dict().values(), released.state_dict().values(), strict=True)
     )
+
+
+def test_default_layer_types(checkpoint: Callable[..., Path]) -> None:
+    """Without `layer_types` every sixth layer is full, and the last one, as the reference has it."""
+    folder = checkpoint(num_hidden_layers=8, layer_types=None)
+    config = json.loads((folder / "config.json").read_text())
+    expected = ModelConfig.from_dict(config)
+    del config["text_config"]["layer_types"]
+
+    assert ModelConfig.from_dict(config) == expected
+    assert [index for index, shape in enumerate(expected.layers) if shape.kind == "full"] == [5, 7]
 
 
 def test_every_tensor_is_where_it_belongs(checkpoint: Callable[..., Path]) -> None:

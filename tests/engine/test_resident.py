@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.protocol import Candidate, Draft, FillError, FillRequest, FillResult, ProtocolError
+from engine.protocol import Candidate, Draft, FillError, FillRequest, FillResult, Priority, ProtocolError
 from engine.resident import Resident
 
 STEPS = 3
@@ -100,6 +100,30 @@ async def test_manual_fills_go_before_automatic_ones_and_else_the_first_come(
     script.allow(5)
     await asyncio.gather(*(job.answer() for job in [running, *waiting]))
     assert script.ran == ["running", "m1", "m2", "a1", "a2"]
+
+
+async def test_a_manual_fill_takes_the_place_of_a_running_automatic_one(resident: Resident, script: Script) -> None:
+    automatic = resident.submit(FillRequest(prefix="automatic", priority="automatic"))
+    await until(lambda: script.ran)
+    manual = resident.submit(FillRequest(prefix="manual"))
+    assert await automatic.answer() == FillError(code="cancelled", message="a manual request took its place")
+    script.allow(1)
+    assert isinstance(await manual.answer(), FillResult)
+    assert (script.ran, script.stopped) == (["automatic", "manual"], ["automatic"])
+
+
+@pytest.mark.parametrize(
+    ("running", "new"), [("manual", "manual"), ("manual", "automatic"), ("automatic", "automatic")]
+)
+async def test_else_a_running_fill_is_left_alone(
+    resident: Resident, script: Script, running: Priority, new: Priority
+) -> None:
+    first = resident.submit(FillRequest(prefix="first", priority=running))
+    await until(lambda: script.ran)
+    second = resident.submit(FillRequest(prefix="second", priority=new))
+    script.allow(2)
+    assert isinstance(await first.answer(), FillResult)
+    assert isinstance(await second.answer(), FillResult)
 
 
 async def test_a_running_fill_stops_at_the_next_step_when_cancelled(resident: Resident, script: Script) -> None:
