@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -27,10 +28,10 @@ _NO_ENGINE, _INTERRUPTED = 3, 130
 
 _EDITORS = """\
 Neovim 0.12, three lines in init.lua:
-  vim.lsp.config("dg", { cmd = { "dg-lsp" }, filetypes = { "python", "javascript", "typescript", "rust", "go", "c" } })
+  vim.lsp.config("dg", { cmd = { "COMMAND" }, filetypes = { "python", "javascript", "typescript", "rust", "go", "c" } })
   vim.lsp.enable("dg")
   vim.lsp.inline_completion.enable()
-VS Code: no extension of our own yet; a generic LSP client extension connects with the command dg-lsp.
+VS Code: no extension of our own yet; a generic LSP client extension connects with the command COMMAND.
 The engine stays resident until it was idle for 30 minutes; `dg-engine stop` ends it now."""
 
 
@@ -43,6 +44,11 @@ class _Cut:
     before: str
     code: str
     left: str = ""
+
+
+def _command() -> str:
+    """What an editor has to start: the whole path where `dg-lsp` is not found by its name."""
+    return "dg-lsp" if shutil.which("dg-lsp") else str(Path(sys.executable).with_name("dg-lsp"))
 
 
 _CUTS = (
@@ -90,7 +96,7 @@ async def _demo() -> None:
     screen.say(f"  dg-lsp, from its start to its answer to `initialize`: {started_s:.2f} s")
     screen.say(f"  the engine, until it was ready: {ready_s:.2f} s")
     screen.times(demo.round_trips_ms, demo.results)
-    screen.say(f"\n{_EDITORS}")
+    screen.say("\n" + _EDITORS.replace("COMMAND", _command()))
 
 
 async def _connect(screen: Screen, client: LspClient, engine: LocalEngine) -> tuple[float, float]:

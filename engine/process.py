@@ -20,7 +20,7 @@ from engine.protocol import Health, from_json, log_path, runtime_folder, socket_
 
 _SOCKET_PATH_BYTES = 107  # sockaddr_un's sun_path, without its final zero
 _LOG_BYTES = 1_000_000
-_PATIENCE_SECONDS = 5.0
+_PATIENCE_SECONDS = 10.0
 
 
 class Unavailable(Exception):

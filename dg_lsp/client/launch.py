@@ -101,10 +101,11 @@ def _start(command: Sequence[str]) -> tuple[int, subprocess.Popen[bytes]]:
             # In a shared temporary folder someone else may have made it first, with links to our files.
             raise EngineUnavailable(f"{folder} belongs to another user: set DG_RUNTIME_DIR to a folder of your own")
         with log_path().open("ab") as log:
+            begin = log.tell()  # before the start: the engine writes through the same open file and moves its place
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-            return log.tell(), process
+        return begin, process
     except OSError as error:
         why = f"cannot write to {folder} ({error.strerror})"
         raise EngineUnavailable(f"{why}: set DG_RUNTIME_DIR to a folder of your own") from error

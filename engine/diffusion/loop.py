@@ -58,8 +58,9 @@ def denoise_canvas(
         if all_rows:
             logits[pinned] = F.one_hot(canvas.ids[canvas.pinned], logits.shape[1]).float().log()  # 0 or -inf
         logits = logits / settings.temperature(remaining)
-        sample = torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)[:, 0]
-        draft, entropies = logits.argmax(dim=-1), entropy(logits)
+        probabilities = logits.softmax(dim=-1)
+        sample = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+        draft, entropies = logits.argmax(dim=-1), entropy(logits, probabilities)
         accepted = accept(entropies, settings.entropy_bound)
         x[rows] = torch.where(accepted, sample, canvas.noise.draw(len(rows), x.device, generator))
         x[canvas.pinned] = canvas.ids[canvas.pinned]

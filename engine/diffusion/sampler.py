@@ -52,11 +52,11 @@ class DiffusionSettings:
         return self.t_min + (self.t_max - self.t_min) * (remaining / self.max_steps)
 
 
-def entropy(logits: Tensor) -> Tensor:
-    """Entropy in nats of the distributions given by logits [..., V]."""
-    normalised = logits - logits.logsumexp(dim=-1, keepdim=True)
+def entropy(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """Entropy in nats of the distributions [..., V], given both ways."""
     # a ruled-out token has -inf here: clamped, so that it adds 0 and not nan
-    return -(normalised.clamp(min=torch.finfo(logits.dtype).min) * normalised.softmax(dim=-1)).sum(dim=-1)
+    logs = logits.log_softmax(dim=-1).clamp_(min=torch.finfo(logits.dtype).min)
+    return -logs.mul_(probabilities).sum(dim=-1)
 
 
 def accept(entropies: Tensor, bound: float) -> Tensor:

@@ -98,7 +98,9 @@ class _Worker:
     def __init__(self, row: str, seed: int, logits: Path) -> None:
         self.row, self.logits = row, logits
         command = [sys.executable, "-m", "engine.evaluation.bench_worker", row, str(seed), str(logits)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def message(self) -> dict[str, Any]:
         assert self._process.stdout
@@ -228,13 +230,18 @@ def _row(name: str, fills: list[dict[str, Any]]) -> Row:
     )
 
 
+def _environment() -> dict[str, str]:
+    """Threads wait as in `dg-engine serve`, in every row alike, unless the caller says otherwise."""
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+
+
 def _machine() -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     # libgomp's settings, above all how long a thread spins before it sleeps, change times severalfold
-    settings = {name: value for name, value in sorted(os.environ.items()) if name.startswith(("OMP_", "GOMP_"))}
+    settings = {name: value for name, value in sorted(_environment().items()) if name.startswith(("OMP_", "GOMP_"))}
     system = f"{platform.system()} {platform.release()}"
     return {"cpu": cpu, "cpus": os.cpu_count(), "system": system, "openmp": settings}
 

@@ -86,7 +86,7 @@ class DiffusionGemma(nn.Module):
     def causal_logits(self, hidden: Tensor) -> Tensor:
         """Float32 logits [..., V] of normed hidden states [..., D], after the softcap."""
         cap = self.config.softcap
-        return torch.tanh(F.linear(hidden, self.embed_tokens.weight).float() / cap) * cap
+        return F.linear(hidden, self.embed_tokens.weight).float().div_(cap).tanh_() * cap
 
     def soft_embedding(self, shaped_logits: Tensor) -> Tensor:
         """The expected embedding [..., D] under temperature-shaped logits [..., V].

@@ -11,6 +11,7 @@ and noise depend on seed and step alone. `log.jsonl` has a line per report.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import time
@@ -30,7 +31,7 @@ from engine.weights.checkpoint import save_network
 
 SAVE_EVERY_S = 120
 REPORT_EVERY = 50
-GAPS = 6  # canvases in each row
+GAPS = 10  # canvases in each row
 
 CONFIG: dict[str, Any] = {
     "architectures": ["DiffusionGemmaForBlockDiffusion"],
@@ -196,11 +197,15 @@ class Run:
 
 
 def export(run: Path, folder: Path) -> None:
-    """Write a run's network as a checkpoint folder in the published layout, in bfloat16."""
+    """Write a run's network as a checkpoint folder in the published layout, in bfloat16, with SHA256SUMS."""
     network = new_network(0)
     network.load_state_dict(torch.load(run / "run.pt", map_location="cpu")["network"])
     save_network(network, folder, CONFIG, torch.bfloat16)
     (folder / "generation_config.json").write_text(json.dumps(GENERATION, indent=2) + "\n", "utf-8")
+    names = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json")
+    present = [folder / name for name in names if (folder / name).exists()]
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in present]
+    (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
 
 
 def main(argv: list[str] | None = None) -> None:

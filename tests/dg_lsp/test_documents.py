@@ -101,7 +101,7 @@ def lines_of(text: str) -> list[str]:
 
 @given(texts, positions, encodings)
 def test_offset_at_equals_the_reference(text: str, position: types.Position, encoding: Encoding) -> None:
-    """Trap T3: also beyond a last line without line ending, and the request's position stays as it was."""
+    """T3: also beyond a last line without line ending, and the request's position stays as it was."""
     before = (position.line, position.character)
     assert snapshot(text).offset_at(position, encoding) == reference_offset(text, position, encoding)
     assert (position.line, position.character) == before
@@ -137,7 +137,7 @@ def test_lines_lie_between_their_offsets(text: str) -> None:
 
 @pytest.mark.parametrize("separator", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
 def test_only_lsp_line_endings_end_a_line(separator: str) -> None:
-    """Trap T2: an edit behind one of these lands in the line the editor means."""
+    """T2: an edit behind one of these lands in the line the editor means."""
     changed = change(opened(f"a{separator}b\nsecond\n"), edit(1, 5, 6, "D!"), encoding="utf-16")
     assert changed.text == f"a{separator}b\nseconD!\n"
     assert changed.line_count == 3
@@ -145,7 +145,7 @@ def test_only_lsp_line_endings_end_a_line(separator: str) -> None:
 
 @pytest.mark.parametrize(("encoding", "column"), [("utf-8", 5), ("utf-16", 3), ("utf-32", 2)])
 def test_the_same_place_in_three_encodings(encoding: Encoding, column: int) -> None:
-    """Trap T17: the client chooses the encoding."""
+    """T17: the client chooses the encoding."""
     document = snapshot("a😀b")
     assert document.position_at(2, encoding) == types.Position(0, column)
     assert document.offset_at(types.Position(0, column), encoding) == 2
@@ -154,7 +154,7 @@ def test_the_same_place_in_three_encodings(encoding: Encoding, column: int) -> N
 
 
 def test_two_hundred_edits_of_one_message() -> None:
-    """Trap T4: each edit counts from the result of the one before."""
+    """T4: each edit counts from the result of the one before."""
     lines = [f"line {n}" for n in range(2_000)]
     edits = [edit(n * 10, 0, 4, "new\n") for n in range(200)]
     expected = "\n".join(lines)
@@ -171,7 +171,7 @@ def reference_by_lines(text: str, step: types.TextDocumentContentChangePartial) 
 
 
 def test_a_snapshot_outlives_later_versions_unchanged() -> None:
-    """Trap T7: a request keeps the version that it was asked about."""
+    """T7: a request keeps the version that it was asked about."""
     store = opened("one\ntwo\n")
     first = store.get(URI)
     second = change(store, edit(1, 0, 3, "2\n3"), encoding="utf-16")

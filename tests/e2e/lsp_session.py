@@ -174,7 +174,7 @@ class LspSession:
         """`shutdown` and `exit`; the exit status."""
         self.ask("shutdown")
         self.notify("exit")
-        return self.process.wait(10)
+        return self.process.wait(20)
 
     def stderr(self) -> str:
         """All that the process wrote to stderr; call it when the process has ended."""

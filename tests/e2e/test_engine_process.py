@@ -103,7 +103,7 @@ def test_status_and_stop_follow_an_engine(place: Engine) -> None:
     code, out, _ = place.run("status", "--json")
     assert (code, json.loads(out)["pid"]) == (0, process.pid)
     assert place.run("stop") == (0, "stopped", "")
-    assert process.wait(5) == 0
+    assert process.wait(20) == 0
     assert not place.socket.exists()
     code, out, _ = place.run("status", "--json")
     assert (code, json.loads(out)) == (3, {"state": "not running"})
@@ -150,14 +150,14 @@ def test_what_a_killed_engine_leaves_is_no_hindrance(place: Engine) -> None:
 def test_a_signal_ends_the_engine_cleanly(place: Engine, number: signal.Signals) -> None:
     process = place.serve()
     process.send_signal(number)
-    assert process.communicate(timeout=5) == ("", "")
+    assert process.communicate(timeout=20) == ("", "")
     assert process.returncode == 0
     assert not place.socket.exists()
 
 
 def test_an_idle_engine_ends_by_itself(place: Engine) -> None:
     process = place.serve("--model", str(place.folder), "--idle-exit-minutes", "0.001")
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
     assert not place.socket.exists()
 
 
@@ -321,4 +321,4 @@ def test_stopping_in_the_middle_of_a_fill_answers_it(loaded: Engine) -> None:
         next(lines)
         assert loaded.run("stop") == (0, "stopped", "")
         assert any(line == "event: error" for line in lines)
-    assert loaded.processes[0].wait(5) == 0
+    assert loaded.processes[0].wait(20) == 0

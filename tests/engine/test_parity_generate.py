@@ -30,7 +30,7 @@ from engine.model.diffusion_gemma import DiffusionGemma
 from engine.weights.checkpoint import load_network
 from tests.engine.reference import CANVAS, VOCAB, WINDOW, build_checkpoint, load_reference, random_ids
 
-SEEDS = (0, 1, 2, 3)
+SEEDS = (0, 1, 2)
 NEVER = -1  # a stop id that no token has
 
 

@@ -183,6 +183,16 @@ def test_neither_denoising_nor_encoding_changes_a_cache(exact: Pair) -> None:
     )
 
 
+def test_sliding_layers_hold_the_window_only(exact: Pair) -> None:
+    """In memory too, not as a view of all that was encoded."""
+    cache = exact.ours.encode(random_ids(1, 20 * WINDOW))
+    sliding = cache.layers[0]
+
+    assert sliding.keys.shape[2] == WINDOW - 1
+    assert sliding.keys.untyped_storage().nbytes() == sliding.keys.nbytes
+    assert sliding.values.untyped_storage().nbytes() == sliding.values.nbytes
+
+
 def test_next_token_logits(exact: Pair) -> None:
     """The encoder's own prediction: the reference's final norm and lm_head on its last hidden state."""
     ids = random_ids(1, 20)
