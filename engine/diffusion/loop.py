@@ -29,7 +29,7 @@ class Step:
     draft: Tensor  # argmax, the best reading so far; the last one is the result
     accepted: Tensor
     entropies: Tensor  # nats, of the temperature-shaped distributions
-    done: bool  # settled before the last step
+    done: bool  # settled
 
 
 @torch.inference_mode()

@@ -66,6 +66,15 @@ class ModelConfig:
         text = config.get("text_config")
         if not isinstance(text, dict):
             raise ConfigError("config.json: text_config is missing")
+        try:
+            return cls._from_text(config, text)
+        except ConfigError:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"config.json: text_config is malformed: {error}") from None
+
+    @classmethod
+    def _from_text(cls, config: dict[str, Any], text: dict[str, Any]) -> ModelConfig:
         _check_supported(text)
         return cls(
             vocab_size=_positive(text, "vocab_size"),
@@ -79,7 +88,7 @@ class ModelConfig:
             max_positions=_positive(text, "max_position_embeddings"),
             rms_eps=float(text.get("rms_norm_eps", 1e-6)),
             softcap=float(text.get("final_logit_softcapping") or 30.0),
-            canvas_length=int(config.get("canvas_length") or 256),
+            canvas_length=_positive({"canvas_length": 256, **config}, "canvas_length"),
             layers=_layer_shapes(text),
             rope=_rope_shapes(text),
         )
@@ -88,7 +97,7 @@ class ModelConfig:
 def _positive(text: dict[str, Any], key: str) -> int:
     value = text.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"config.json: text_config.{key} must be a positive integer, not {value!r}")
+        raise ConfigError(f"config.json: {key} must be a positive integer, not {value!r}")
     return value
 
 
@@ -117,9 +126,12 @@ def _layer_shapes(text: dict[str, Any]) -> tuple[LayerShape, ...]:
     for index, kind in enumerate(kinds):
         head_dim, kv_heads = _positive(text, "head_dim"), _positive(text, "num_key_value_heads")
         if kind == "full_attention":
-            own = overrides.get(str(index), {})
-            head_dim = own.get("head_dim") or text.get("global_head_dim") or (head_dim if overrides else 512)
-            kv_heads = own.get("num_key_value_heads") or text.get("num_global_key_value_heads") or kv_heads
+            full = {
+                "head_dim": text.get("global_head_dim") or (head_dim if overrides else 512),
+                "num_key_value_heads": text.get("num_global_key_value_heads") or kv_heads,
+                **overrides.get(str(index), {}),
+            }
+            head_dim, kv_heads = _positive(full, "head_dim"), _positive(full, "num_key_value_heads")
         if text["num_attention_heads"] % kv_heads:
             raise ConfigError(
                 f"config.json: layer {index} has {kv_heads} key/value heads, which do not divide the heads"

@@ -138,7 +138,7 @@ class DiffusionGemma(nn.Module):
                 keys, values = past.joined(keys, values)
             if shape.kind == "sliding":
                 keep = self.config.sliding_window - 1
-                keys, values = keys[:, :, -keep:], values[:, :, -keep:]
+                keys, values = keys[:, :, -keep:].clone(), values[:, :, -keep:].clone()  # a view would keep all
             layers.append(LayerCache(keys, values))
         return x, KVCache(tuple(layers), start + length)
 

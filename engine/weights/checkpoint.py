@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from engine.model.config import ModelConfig
 from engine.model.diffusion_gemma import DiffusionGemma
@@ -56,7 +57,7 @@ def load_network(
     """
     folder = Path(folder)
     config = ModelConfig.from_dict(read_json(folder, "config.json"))
-    with torch.device("meta"):
+    with torch.device("meta"), _Uninitialised():
         network = DiffusionGemma(config)
     wanted = dict(network.state_dict())
     missing = set(wanted)
@@ -77,10 +78,22 @@ def load_network(
         if progress:
             progress(1 - len(missing) / len(wanted))
     if missing:
-        names = sorted(missing)
+        names = sorted(map(_published_name, missing))
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         raise CheckpointError(f"{folder}: missing tensors {', '.join(names[:3])}{more}; download the model again")
     return network.eval().requires_grad_(False)
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Skips torch.nn.init: on the meta device it does nothing but import a second's worth of modules."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def save_network(network: DiffusionGemma, folder: Path, config: dict[str, Any], dtype: torch.dtype) -> None:
@@ -88,14 +101,19 @@ def save_network(network: DiffusionGemma, folder: Path, config: dict[str, Any], 
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for own, tensor in network.state_dict().items():
-        if own.endswith(".encoder_layer_scalar"):
-            name = _ENCODER + own.replace("encoder_layer_scalar", "layer_scalar")
-        else:
-            name = _DECODER + own
-        tensors[name] = tensor.to("cpu", dtype).contiguous()
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "model.safetensors").chmod(0o644)  # it is written readable by its owner alone
+        tensors[_published_name(own)] = tensor.to("cpu", dtype).contiguous()
+    fresh = folder / "model.safetensors.new"
+    save_file(tensors, fresh, metadata={"format": "pt"})
+    fresh.chmod(0o644)  # it is written readable by its owner alone
+    fresh.replace(folder / "model.safetensors")  # an engine may have the old file mapped
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+
+
+def _published_name(own: str) -> str:
+    """The name in published files of one of our tensors."""
+    if own.endswith(".encoder_layer_scalar"):
+        return _ENCODER + own.replace("encoder_layer_scalar", "layer_scalar")
+    return _DECODER + own
 
 
 def _own_name(name: str) -> str | None:
@@ -131,7 +149,7 @@ def _files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.exists():
         shards = read_json(folder, index.name).get("weight_map")
-        if not isinstance(shards, dict) or not shards:
+        if not isinstance(shards, dict) or not shards or not all(isinstance(name, str) for name in shards.values()):
             raise CheckpointError(f"{index} has no weight_map")
         paths = [folder / name for name in sorted(set(shards.values()))]
     else:

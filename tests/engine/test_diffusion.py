@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+
 from engine.diffusion.canvas import Canvas, Noise
 from engine.diffusion.loop import denoise_canvas, generate
 from engine.diffusion.sampler import DiffusionSettings, accept, entropy
@@ -87,7 +88,9 @@ def test_everything_behind_an_accepted_padding_token_is_padding(network, cache, 
     sure_of_padding = torch.zeros(1, 6, VOCABULARY)
     sure_of_padding[0, 2, PADDING] = 50.0
     seen = []
-    monkeypatch.setattr(network, "denoise", lambda ids, *rest: (seen.append(ids[0].clone()), sure_of_padding.clone())[1])
+    monkeypatch.setattr(
+        network, "denoise", lambda ids, *rest: (seen.append(ids[0].clone()), sure_of_padding.clone())[1]
+    )
     plain = canvas("mask")
     padded = Canvas(plain.ids, plain.pinned, plain.noise, padding_id=PADDING)
     list(itertools.islice(denoise_canvas(network, cache, padded, NEVER, torch.Generator().manual_seed(0)), 2))

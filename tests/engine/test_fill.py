@@ -6,12 +6,15 @@ import json
 
 import pytest
 import torch
+
 from engine import fill, load
 from engine.infill import Cancelled, run
 from engine.protocol import FillRequest, FillResult, Snippet
 from engine.weights.checkpoint import CheckpointError
 
-PREFIX = 'class Store:\n    def __init__(self, path):\n        self.path = path\n\n    def name(self):\n        return self.'
+PREFIX = (
+    "class Store:\n    def __init__(self, path):\n        self.path = path\n\n    def name(self):\n        return self."
+)
 SUFFIX = "\n\n    def close(self):\n        self.path = None\n"
 
 

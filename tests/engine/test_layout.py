@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+
 from engine.infill.layout import InfillShape, lay_out
 from engine.protocol import FillRequest, Snippet
 from engine.weights.checkpoint import CheckpointError
@@ -30,7 +33,7 @@ def test_typing_on_a_line_leaves_the_context_as_it_is(model):
 def test_typing_on_in_a_long_file_moves_the_context_only_now_and_then(model):
     lines = [f"value_{i} = compute({i})\n" for i in range(600)]
     contexts = [layout(model, prefix="".join(lines[:n])).context for n in range(300, 340)]
-    grown = [new[: len(old)] == old for old, new in zip(contexts, contexts[1:], strict=False)]
+    grown = [new[: len(old)] == old for old, new in itertools.pairwise(contexts)]
     assert all(len(context) <= model.shape.context_tokens for context in contexts)
     assert grown.count(False) <= 4
 
@@ -84,9 +87,10 @@ def test_a_chat_model_is_asked_in_a_full_turn(model, gemma_tokens):
 @pytest.fixture
 def gemma_tokens():
     """The shipped tokenizer with Gemma's turn tokens added: the real one cannot be had here."""
+    from tokenizers import AddedToken
+
     from engine.infill.layout import Tokens
     from engine.training.tokenizer import load
-    from tokenizers import AddedToken
 
     tokenizer = load()
     tokenizer.add_special_tokens([AddedToken("<|turn>", special=True), AddedToken("<turn|>", special=True)])
