@@ -112,24 +112,23 @@ def infill_loss(
     ids: Tensor,
     canvases: CanvasBatch,
     noisy: Tensor,
-    conditioned: Tensor,
+    conditioned: bool,
     dtype: torch.dtype,
 ) -> tuple[Loss, Loss]:
     """Denoising loss of the gaps, and next-token loss of the clean text, from one encoder pass.
 
-    ids [B, T]; `noisy` [B, G, C] the canvases with noise in their gaps; `conditioned` bool [B]: rows whose
-    canvases see the network's own first prediction (a second pass; only that one is trained).
+    ids [B, T]; `noisy` [B, G, C] the canvases with noise in their gaps; `conditioned`: whether the canvases see
+    the network's own first prediction (then there are two passes, of which the second is trained).
     """
     hidden, caches = _encode_row(network, ids)
     view = _CanvasView(network, canvases, ids.shape[1])
     soft: Tensor | None = None
-    if bool(conditioned.any()):
+    if conditioned:
         with torch.no_grad():
             first = view.hidden(noisy, caches, None)
             logits = network.causal_logits(first[canvases.gap])
             soft = network.embed(canvases.clean)  # pinned slots: their own embedding, as in inference
             soft[canvases.gap] = network.soft_embedding(logits).to(soft.dtype)
-            soft = soft * conditioned[:, None, None, None]
     free = canvases.gap & (canvases.weight > 0)
     out = view.hidden(noisy, caches, soft)[free]
     denoise = cross_entropy(network, out, canvases.clean[free], canvases.weight[free], dtype)

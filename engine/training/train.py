@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from engine.model.config import ModelConfig
 from engine.model.diffusion_gemma import DiffusionGemma
@@ -155,10 +154,9 @@ class Run:
             ids, canvases = shards.infill_batch(seed, step, rows, GAPS)
             random = torch.Generator().manual_seed(seed * 1_000_003 + step)
             noisy = noised(canvases, MASK, random)
-            conditioned = torch.rand(rows, generator=random) < 0.5
-            canvases = canvases.to(self.device)
-            moved: tuple[Tensor, ...] = (ids.to(self.device), noisy.to(self.device), conditioned.to(self.device))
-            denoise, causal = infill_loss(self.network, moved[0], canvases, moved[1], moved[2], self.dtype)
+            conditioned = bool(torch.rand(1, generator=random) < 0.5)
+            ids, noisy, canvases = ids.to(self.device), noisy.to(self.device), canvases.to(self.device)
+            denoise, causal = infill_loss(self.network, ids, canvases, noisy, conditioned, self.dtype)
             return {"denoise": denoise, "causal": causal}
 
     def train(self) -> None:
