@@ -30,7 +30,7 @@ class Canvas:
 
     `padding_id` is the token that fills the rest of a gap behind its middle, if the model knows one: when a
     slot settles on it, so do all free slots after it ("broadcast delete", DreamOn, arXiv:2602.01326).
-    `banned` are ids that may never be predicted.
+    `banned` says which ids may not be predicted, for all free slots (bool [V]) or each (bool [R, V]).
     """
 
     ids: Tensor

@@ -50,11 +50,12 @@ def denoise_canvas(
     x, free = canvas.ids.clone(), (~canvas.pinned).nonzero()[:, 0]
     rows = torch.arange(len(x), device=x.device) if all_rows else free
     pinned = canvas.pinned[rows]
+    of_free = ~pinned
     stop, soft = StopRule(settings.stability, settings.confidence), None
     for remaining in range(settings.max_steps, 0, -1):
         logits = network.denoise(x[None], cache, soft, rows)[0]  # [R, V]
         if canvas.banned is not None:
-            logits[:, canvas.banned] = -torch.inf
+            logits[of_free] = logits[of_free].masked_fill(canvas.banned, -torch.inf)
         if all_rows:
             logits[pinned] = F.one_hot(canvas.ids[canvas.pinned], logits.shape[1]).float().log()  # 0 or -inf
         logits = logits / settings.temperature(remaining)
@@ -67,7 +68,6 @@ def denoise_canvas(
         _broadcast_padding(x, free, canvas.padding_id)
         soft = network.embed(canvas.ids)[None]  # pinned slots condition on themselves
         soft[0, rows] = network.soft_embedding(logits)
-        of_free = slice(None) if not all_rows else ~pinned
         done = stop.done(draft[of_free], entropies[of_free])
         number = settings.max_steps - remaining + 1
         yield Step(number, settings.max_steps, draft[of_free], accepted[of_free], entropies[of_free], done)

@@ -15,6 +15,8 @@ from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 from engine.protocol import Draft
 
+_SPECIAL_IDS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Denoised:
@@ -78,7 +80,9 @@ def _canvas(
     pinned[len(layout.head) : len(layout.head) + gap] = False
     banned = None
     if shape.end_of_gap_token_id is not None:  # a checkpoint with an `infill` shape keeps its first ids special
-        banned = torch.tensor([i for i in range(16) if i != shape.end_of_gap_token_id], device=device)
+        banned = torch.zeros(gap, vocab, dtype=torch.bool, device=device)
+        banned[:, [i for i in range(_SPECIAL_IDS) if i != shape.end_of_gap_token_id]] = True
+        banned[0, shape.end_of_gap_token_id] = True  # an empty middle is nothing to offer
     return Canvas(ids, pinned, noise, shape.end_of_gap_token_id, banned), suffix
 
 

@@ -1,6 +1,7 @@
 """Ghost text at the cursor: raw JSON-RPC to a real `dg-lsp` process, with the scripted engine for control over time.
 
-T… are traps of pygls, as in `test_server.py`."""
+T… are traps of pygls, as in `test_server.py`.
+"""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_everything_behind_an_accepted_padding_token_is_padding(network, cache, 
 
 def test_banned_tokens_are_never_predicted(network, cache):
     plain = canvas()
-    banned = Canvas(plain.ids, plain.pinned, plain.noise, banned=torch.arange(32))
+    banned = Canvas(plain.ids, plain.pinned, plain.noise, banned=torch.arange(VOCABULARY) < 32)
     drafts = [step.draft for step in denoise_canvas(network, cache, banned, NEVER)]
     assert torch.cat(drafts).min() >= 32
 
