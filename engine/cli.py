@@ -184,7 +184,9 @@ def _loader(model: str | None, device: str, dtype: str) -> Callable[[Callable[[f
         folder = resolve(model) if model else None
         from engine import load  # only now: this imports torch
 
-        return load(folder, device=device, dtype=dtype, progress=progress)
+        loaded = load(folder, device=device, dtype=dtype, progress=progress)
+        _run_fill(loaded, FillRequest(prefix="x = ", max_steps=2))  # the first fill sets kernels up
+        return loaded
 
     return load_model
 

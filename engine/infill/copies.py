@@ -24,15 +24,15 @@ MATCHES = 3  # occurrences looked at per length, the nearest first
 LONGEST = 200  # characters of a copy
 
 
-def copies(before: str, suffix: str, sources: list[str], limit: int = 16) -> list[str]:
+def copies(before: str, suffix: str, sources: list[str], *, whole_lines: bool = False, limit: int = 16) -> list[str]:
     """Up to `limit` distinct copies, from the longest match down, each one line at most.
 
     `before` is the text before the cursor, itself the first source; `sources` are further texts (the
-    suffix, related files).
+    suffix, related files). With `whole_lines` a copy goes to the end of its line.
     """
     found: dict[str, None] = {}
     for text in _continuations(before, sources):
-        for cut in cuts(text, suffix):
+        for cut in cuts(text, suffix)[: 1 if whole_lines else None]:
             found.setdefault(cut)
             if len(found) >= limit:
                 return list(found)

@@ -23,6 +23,12 @@ def test_a_copy_may_end_at_the_identifiers_end():
     assert "name" in cuts("name.strip()", " + x\n")
 
 
+def test_where_whole_lines_are_wanted_no_copy_ends_inside_one():
+    found = copies("    x = 1\n    ", "\n", ["    self.close()\n"], whole_lines=True)
+    assert found
+    assert set(found) <= {"self.close()", "x = 1"}
+
+
 def test_copies_are_one_line_distinct_and_not_what_follows_already():
     found = copies("x = 1\nx = ", "1\n", ["x = 1\nx = 2\n"])
     assert "1" not in found
