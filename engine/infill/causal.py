@@ -54,9 +54,17 @@ def draft(
         if ids[0] in tokens.stop_ids:
             break
         out += ids
+        if period := looping(out):
+            out = out[: -2 * period]
+            break
         if not proceed(tokens.decode(out)[len(demanded) :]):
             break
     return tokens.decode(out)[len(demanded) :]
+
+
+def looping(ids: list[int], longest: int = 8) -> int:
+    """The period with which ids end in the same tokens three times over, else 0: greedy drafts get stuck so."""
+    return next((p for p in range(1, longest + 1) if len(ids) >= 3 * p and ids[-3 * p :] == ids[-p:] * 3), 0)
 
 
 def _starting_with(text: str, tokens: Tokens, network: DiffusionGemma) -> Tensor:
