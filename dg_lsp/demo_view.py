@@ -102,7 +102,7 @@ class Screen:
 
 
 def _step(draft: Draft) -> Text:
-    return Text(f"  step {draft.step:2}/{draft.steps}  {sum(draft.settled):2} of {len(draft.slots)} settled")
+    return Text(f"  step {draft.step:2}/{draft.steps}  {sum(draft.settled):2} of {len(draft.slots)} accepted")
 
 
 def _gap(head: str, draft: Draft) -> Text:

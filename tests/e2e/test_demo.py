@@ -20,7 +20,7 @@ Begin = Callable[[], "subprocess.Popen[str]"]
 
 DEMO = [sys.executable, "-m", "dg_lsp", "demo"]
 HOLES = 4
-STEP = re.compile(r"  step +(\d+)/(\d+) +\d+ of (\d+) settled    (.*)    pinned: (.*)")
+STEP = re.compile(r"  step +(\d+)/(\d+) +\d+ of (\d+) accepted    (.*)    pinned: (.*)")
 
 
 def started(folder: Path) -> subprocess.Popen[str]:
