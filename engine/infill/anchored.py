@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from engine.diffusion.canvas import Canvas, Noise
-from engine.diffusion.loop import Step, denoise_canvas
+from engine.diffusion.loop import denoise_canvas
 from engine.diffusion.sampler import DiffusionSettings
 from engine.infill.layout import InfillShape, Layout, Tokens
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 from engine.protocol import Draft
-
-_SPECIAL_IDS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +38,31 @@ def denoise_gap(
     on_step: Callable[[Draft], bool],
 ) -> Denoised:
     """Denoise a gap of `gap` slots. `on_step` gets each step's draft and answers whether to go on."""
-    canvas, pinned = _canvas(network, layout, gap, shape, generator)
+    canvas, pinned = _canvas(network, layout, gap, tokens, shape, generator)
     suffix_head = tokens.decode(pinned)
-    step: Step | None = None
     for step in denoise_canvas(network, cache, canvas, settings, generator):
-        slots = [tokens.decode([i]) for i in step.draft.tolist()]
+        ids = step.draft.tolist()
         draft = Draft(
-            text=_middle(step, tokens, shape),
+            text=_middle(ids, tokens, shape),
             step=step.number,
             steps=step.of,
-            slots=tuple(slots),
+            slots=tuple(tokens.decode([i]) for i in ids),
             settled=tuple(step.accepted.tolist()),
             pinned=suffix_head,
         )
         if not on_step(draft):
             break
-    assert step is not None
-    ended = shape.end_of_gap_token_id in step.draft.tolist()
-    fits = ended or shape.end_of_gap_token_id is None
-    return Denoised(_middle(step, tokens, shape), step.number, step.done, fits)
+    fits = shape.end_of_gap_token_id is None or shape.end_of_gap_token_id in ids
+    return Denoised(draft.text, step.number, step.done, fits)
 
 
 def _canvas(
-    network: DiffusionGemma, layout: Layout, gap: int, shape: InfillShape, generator: torch.Generator
+    network: DiffusionGemma,
+    layout: Layout,
+    gap: int,
+    tokens: Tokens,
+    shape: InfillShape,
+    generator: torch.Generator,
 ) -> tuple[Canvas, list[int]]:
     """[head, pinned][gap][suffix head, pinned]; also the pinned ids of the suffix."""
     device, vocab = network.device, network.config.vocab_size
@@ -79,16 +79,15 @@ def _canvas(
     pinned = torch.ones(len(ids), dtype=torch.bool, device=device)
     pinned[len(layout.head) : len(layout.head) + gap] = False
     banned = None
-    if shape.end_of_gap_token_id is not None:  # a checkpoint with an `infill` shape keeps its first ids special
+    if shape.end_of_gap_token_id is not None:
         banned = torch.zeros(gap, vocab, dtype=torch.bool, device=device)
-        banned[:, [i for i in range(_SPECIAL_IDS) if i != shape.end_of_gap_token_id]] = True
-        banned[0, shape.end_of_gap_token_id] = True  # an empty middle is nothing to offer
+        banned[:, tokens.special_ids] = True
+        banned[1:, shape.end_of_gap_token_id] = False  # not the first slot's: an empty middle is nothing to offer
     return Canvas(ids, pinned, noise, shape.end_of_gap_token_id, banned), suffix
 
 
-def _middle(step: Step, tokens: Tokens, shape: InfillShape) -> str:
-    """The draft up to its first end-of-gap token."""
-    ids = step.draft.tolist()
+def _middle(ids: list[int], tokens: Tokens, shape: InfillShape) -> str:
+    """The text of a draft's ids up to the first end-of-gap token."""
     if shape.end_of_gap_token_id in ids:
         ids = ids[: ids.index(shape.end_of_gap_token_id)]
     return tokens.decode(ids)

@@ -77,7 +77,7 @@ def run(
             found.setdefault(text, "causal")
     with fill.timed("copy"):
         sources = [layout.suffix_text, *(snippet.text for snippet in request.related)]
-        for text in copies(request.prefix, layout.suffix_text, sources, whole_lines=not request.single_line):
+        for text in copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=not request.single_line):
             found.setdefault(text, "copied")
     with fill.timed("choose"):
         candidates = _choose(fill, layout, context, found)

@@ -68,8 +68,9 @@ class Layout:
     context: list[int]
     head: list[int]
     suffix: list[int]
-    head_text: str  # the text of `head`: the cursor's line up to it, with the newline that starts it
+    prefix_text: str  # both texts whole, with "\n" line ends
     suffix_text: str
+    head_text: str  # the text of `head`: the cursor's line up to it, with the newline that starts it
     indent: int  # columns before the code of the cursor's line
 
 
@@ -90,6 +91,11 @@ class Tokens:
     def pieces(self) -> list[str]:
         """The text of every token, by id."""
         return [self.decode([i]) for i in range(self.tokenizer.get_vocab_size())]
+
+    @cached_property
+    def special_ids(self) -> list[int]:
+        """The tokens that stand for no text."""
+        return [i for i, piece in enumerate(self.pieces) if not piece]
 
     def encode(self, text: str) -> list[int]:
         """The ids of plain text; never a special token."""
@@ -114,7 +120,7 @@ def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
         suffix = [*suffix, tokens.stop_ids[0]]  # the end of the document is in sight
     head_text = tokens.decode(head[extra:]) if extra else line
     indent = len(line.lstrip("\n")) - len(line.lstrip())
-    return Layout(context, head[extra:], suffix, head_text, suffix_text, indent)
+    return Layout(context, head[extra:], suffix, prefix, suffix_text, head_text, indent)
 
 
 def _plain(text: str) -> str:

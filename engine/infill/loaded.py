@@ -16,7 +16,7 @@ from engine.infill.layout import InfillShape, Tokens
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 from engine.runtime.device import choose_device, choose_dtype
-from engine.runtime.prefix_cache import CHUNK, PrefixCache
+from engine.runtime.prefix_cache import PrefixCache, encode_in_chunks
 from engine.weights.checkpoint import CheckpointError, load_network, read_json
 
 DEFAULT_MODEL = Path(__file__).parent.parent / "default_model"
@@ -48,11 +48,7 @@ class LoadedModel:
     @torch.inference_mode()
     def prefill(self, ids: Tensor) -> KVCache:
         """Encode ids, int64 [T], into a cache, in chunks."""
-        cache = None
-        for chunk in ids[None].to(self.network.device).split(CHUNK, dim=1):
-            cache = self.network.encode(chunk, cache)
-        assert cache is not None
-        return cache
+        return encode_in_chunks(self.network, ids)
 
     @torch.inference_mode()
     def denoise(self, canvas: Tensor, cache: KVCache, previous: Tensor | None = None) -> Tensor:

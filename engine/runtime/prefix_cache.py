@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import torch
+from torch import Tensor
 
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 
 CHUNK = 1024  # tokens encoded at a time: bounds the size of the masks
+
+
+def encode_in_chunks(network: DiffusionGemma, ids: Tensor, cache: KVCache | None = None) -> KVCache:
+    """Encode ids, int64 [T] and at least one unless there is a `cache`, behind it."""
+    for chunk in ids[None].to(network.device).split(CHUNK, dim=1):
+        cache = network.encode(chunk, cache) if chunk.shape[1] else cache
+    assert cache is not None
+    return cache
 
 
 class PrefixCache:
@@ -26,12 +35,8 @@ class PrefixCache:
         """The cache of a whole context; ids must not be empty."""
         key = tuple(ids)
         known = max((k for k in self._kept if key[: len(k)] == k), key=len, default=())
-        cache = self._kept.get(known)
-        for start in range(len(known), len(ids), CHUNK):
-            chunk = torch.tensor([ids[start : start + CHUNK]], device=self.network.device)
-            cache = self.network.encode(chunk, cache)
-        assert cache is not None
-        self._kept[key] = cache
+        new = torch.tensor(ids[len(known) :], dtype=torch.long)
+        cache = self._kept[key] = encode_in_chunks(self.network, new, self._kept.get(known))
         self._kept.move_to_end(key)
         while len(self._kept) > self.entries:
             self._kept.popitem(last=False)

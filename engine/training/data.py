@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from engine.training.objective import CanvasBatch
-from engine.training.tokenizer import BOS, END_OF_GAP, EOS, PAD
+from engine.training.tokenizer import BOS, END_OF_GAP, EOS, PAD, SPECIAL_TOKENS
 
 ROW = 448  # tokens of context in a row
 TAIL = 160  # tokens behind a row, for suffixes
@@ -98,7 +98,7 @@ class Shards:
     def _gap(self, row: np.ndarray, line: int, random: np.random.Generator) -> Gap | None:
         """A hole in the line that starts at token `line`; None where there is no code to cut."""
         rest = row[line:]
-        specials = np.flatnonzero(rest < 16)
+        specials = np.flatnonzero(rest < len(SPECIAL_TOKENS))
         rest = rest[: int(specials[0])] if len(specials) else rest
         try:
             text = b"".join(self.bytes_of[i] for i in rest).decode("utf-8")
@@ -163,4 +163,4 @@ def noised(canvases: CanvasBatch, mask_id: int, random: torch.Generator) -> Tens
 
 def _token_bytes(tokenizer: Tokenizer, index: int) -> bytes:
     token = tokenizer.id_to_token(index) or ""
-    return b"" if index < 16 else bytes(_BYTE_OF[c] for c in token)
+    return b"" if index < len(SPECIAL_TOKENS) else bytes(_BYTE_OF[c] for c in token)

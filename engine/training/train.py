@@ -119,6 +119,7 @@ class Run:
         self.held_out = Shards(Path(args.corpus), "held_out", self.shards.tokenizer)
         self.network = new_network(args.seed).to(self.device)
         self.optimizers = optimizers(self.network, args.lr, self.dtype)
+        self.peaks = [optimizer.param_groups[0]["lr"] for optimizer in self.optimizers]
         self.step = 0
         self._resume()
 
@@ -165,9 +166,9 @@ class Run:
             rate = schedule(self.step, self.args.steps, self.args.warmup, self.args.decay)
             losses = self.losses(self.shards, self.step, self.args.rows)
             sum((loss.value for loss in losses.values()), torch.zeros((), device=self.device)).backward()
-            for optimizer, base in zip(self.optimizers, (1.0, 0.2), strict=True):
+            for optimizer, peak in zip(self.optimizers, self.peaks, strict=True):
                 for group in optimizer.param_groups:
-                    group["lr"] = self.args.lr * base * rate
+                    group["lr"] = peak * rate
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
             self.step += 1
