@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
@@ -34,6 +35,7 @@ class LocalEngine:
     """Speaks to the engine behind a unix socket, by default this user's. Bound to one event loop."""
 
     def __init__(self, socket: Path | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(_pass_over_late_reads)
         # verify=False only skips loading certificates (30 ms): there is no TLS on a unix socket.
         transport = httpx.AsyncHTTPTransport(uds=str(socket or socket_path()), verify=False)
         timeout = httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S)
@@ -75,6 +77,16 @@ class LocalEngine:
     async def close(self) -> None:
         """Close every connection."""
         await self._http.aclose()
+
+
+def _pass_over_late_reads(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle an error in a callback as asyncio does, but for one that means nothing.
+
+    anyio waits for a unix socket with `add_reader(socket, future.set_result, None)`: when a fill is cancelled in
+    the very moment in which data arrives, that future is done already, and asyncio would print a traceback.
+    """
+    if not (isinstance(context.get("exception"), asyncio.InvalidStateError) and "set_result" in context["message"]):
+        loop.default_exception_handler(context)
 
 
 async def server_sent_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, bytes]]:

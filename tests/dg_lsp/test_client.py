@@ -241,3 +241,16 @@ async def test_a_launcher_starts_one_engine_for_many_and_another_after_it_was_lo
     assert launcher.engine() is starts[1]
     for engine in starts:
         await engine.close()
+
+
+async def test_a_cancel_in_the_moment_in_which_data_arrives_prints_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    engine, loop = LocalEngine(), asyncio.get_running_loop()
+    late = loop.create_future()
+    late.cancel()
+    loop.call_soon(late.set_result, None)  # what anyio's reader does then
+    await asyncio.sleep(0)
+    assert not caplog.records
+    loop.call_soon(int, "no number")  # any other error is still told
+    await asyncio.sleep(0)
+    assert "no number" in caplog.text
+    await engine.close()
