@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from engine.training.objective import CanvasBatch
-from engine.training.tokenizer import BOS, END_OF_GAP, EOS, PAD, SPECIAL_TOKENS
+from engine.training.tokenizer import BOS, END_OF_GAP, EOS, MIDDLE, PAD, SPECIAL_TOKENS, SUFFIX
 
 ROW = 448  # tokens of context in a row
 TAIL = 160  # tokens behind a row, for suffixes
@@ -21,6 +21,8 @@ HEAD = 16  # at most this many tokens of the line before the cursor are pinned i
 GAP_SIZES = (8, 16, 24, 32)
 SUFFIX_CHARACTERS = 240
 FILL_WEIGHT = 0.05  # loss weight of the end-of-gap tokens after the first
+FIM_SUFFIX = (8, 48)  # tokens of suffix shown before a middle in fill-in-the-middle form
+FIM_SKIP = 160  # at most this many tokens of plain text between two such middles
 
 _BYTE_OF = {
     c: b
@@ -63,10 +65,47 @@ class Shards:
         start += int(lines[0]) if len(lines) else 0
         return np.concatenate([[BOS], array[start : start + ROW + TAIL - 1]]).astype(np.int64)
 
-    def causal_batch(self, seed: int, step: int, rows: int) -> Tensor:
-        """Token ids [rows, ROW]."""
+    def causal_batch(self, seed: int, step: int, rows: int, fim: float = 0.0) -> Tensor:
+        """Token ids [rows, ROW]; a share `fim` of the rows in fill-in-the-middle form."""
         random = np.random.default_rng((seed, step))
-        return torch.from_numpy(np.stack([self.row(random)[:ROW] for _ in range(rows)]))
+        drawn = [self.row(random) for _ in range(rows)]
+        drawn = [self._fim_form(row, random) if random.random() < fim else row for row in drawn]
+        return torch.from_numpy(np.stack([row[:ROW] for row in drawn]))
+
+    def _fim_form(self, row: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """The row with a few places written as `<suffix> what follows <middle> the line up to there <end of gap>`.
+
+        The middle starts with its line, so that one form serves every cursor on that line.
+        """
+        parts: list[np.ndarray] = []
+        done = 0
+        while done < ROW:
+            skip = int(random.integers(8, FIM_SKIP))
+            lines = np.flatnonzero(self.is_newline[row[done + skip :]])
+            line = done + skip + int(lines[0]) if len(lines) else len(row)
+            permuted = self._permuted(row, line, random) if line < ROW else None
+            parts.append(row[done:line])
+            done = line
+            if permuted is not None:
+                ids, done = permuted
+                parts.append(ids)
+        return np.concatenate([*parts, row[done:]])
+
+    def _permuted(self, row: np.ndarray, line: int, random: np.random.Generator) -> tuple[np.ndarray, int] | None:
+        """The text from token `line` on in fill-in-the-middle form, and the token up to which it reaches."""
+        text = self._text(row[line:])
+        cut = text and _cut_line(text, random)
+        if not text or not cut:
+            return None
+        end, shown = cut[1], int(random.integers(*FIM_SUFFIX))
+        lengths = np.cumsum([len(self.bytes_of[i]) for i in row[line:]])
+        last = int(np.searchsorted(lengths, len(text[:end].encode()))) + shown  # the last token of the suffix
+        if line + last >= len(row) or lengths[last] > len(text.encode()):
+            return None
+        suffix = text.encode()[len(text[:end].encode()) : lengths[last]].decode(errors="ignore")
+        parts = self.tokenizer.encode_batch([suffix, text[:end]], add_special_tokens=False)
+        ids = [SUFFIX, *parts[0].ids, MIDDLE, *parts[1].ids, END_OF_GAP]
+        return np.array(ids, dtype=np.int64), line + last + 1
 
     def infill_batch(self, seed: int, step: int, rows: int, gaps: int) -> tuple[Tensor, CanvasBatch]:
         """Token ids [rows, ROW] and `gaps` canvases for each."""
@@ -97,20 +136,22 @@ class Shards:
 
     def _gap(self, row: np.ndarray, line: int, random: np.random.Generator) -> Gap | None:
         """A hole in the line that starts at token `line`; None where there is no code to cut."""
-        rest = row[line:]
-        specials = np.flatnonzero(rest < len(SPECIAL_TOKENS))
-        rest = rest[: int(specials[0])] if len(specials) else rest
-        try:
-            text = b"".join(self.bytes_of[i] for i in rest).decode("utf-8")
-        except UnicodeDecodeError:
+        text = self._text(row[line:])
+        cut = text and _cut_line(text, random)
+        if not text or not cut:
             return None
-        ends = [*[i for i, c in enumerate(text) if c == "\n"][1:6], len(text)]
-        code = len(text[: ends[0]]) - len(text[: ends[0]].lstrip())  # newline and indentation
-        if ends[0] - code < 3:
-            return None
-        start, end = _cut(code, ends, random)
+        start, end = cut
         suffix = text[end : end + SUFFIX_CHARACTERS] if random.random() < 0.9 else ""
         return Gap(line, text[:start], text[start:end], suffix)
+
+    def _text(self, ids: np.ndarray) -> str | None:
+        """The text of ids up to the first special token; None where that is not whole characters."""
+        specials = np.flatnonzero(ids < len(SPECIAL_TOKENS))
+        ids = ids[: int(specials[0])] if len(specials) else ids
+        try:
+            return b"".join(self.bytes_of[i] for i in ids).decode("utf-8")
+        except UnicodeDecodeError:
+            return None
 
     def _canvas(self, row: np.ndarray, gap: Gap, random: np.random.Generator) -> tuple[Tensor, ...] | None:
         """clean, gap, weight, real [CANVAS] and the start; None when the middle is too long."""
@@ -135,6 +176,13 @@ class Shards:
             torch.tensor([True] * (CANVAS - padding) + [False] * padding),
             torch.tensor(gap.line + extra),
         )
+
+
+def _cut_line(text: str, random: np.random.Generator) -> tuple[int, int] | None:
+    """Start and end of a hole in the line with which a text starts (with its newline); None: no code to cut."""
+    ends = [*[i for i, c in enumerate(text) if c == "\n"][1:6], len(text)]
+    code = len(text[: ends[0]]) - len(text[: ends[0]].lstrip())  # newline and indentation
+    return None if ends[0] - code < 3 else _cut(code, ends, random)
 
 
 def _cut(code: int, ends: list[int], random: np.random.Generator) -> tuple[int, int]:

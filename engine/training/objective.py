@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from engine.model.attention import causal_mask
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import LayerCache
+from engine.training.tokenizer import MIDDLE, SUFFIX
 
 CHUNK = 256  # rows of logits held at a time: small enough for a processor's cache
 
@@ -103,8 +104,8 @@ def causal_loss(network: DiffusionGemma, ids: Tensor, dtype: torch.dtype) -> Los
 
 def _next_token_loss(network: DiffusionGemma, hidden: Tensor, ids: Tensor, dtype: torch.dtype) -> Loss:
     targets = ids[:, 1:].flatten()
-    ones = torch.ones_like(targets, dtype=torch.float32)
-    return cross_entropy(network, hidden[:, :-1].flatten(0, 1), targets, ones, dtype)
+    ours = (targets == SUFFIX) | (targets == MIDDLE)  # where a hole is, the user says and the text does not tell
+    return cross_entropy(network, hidden[:, :-1].flatten(0, 1), targets, (~ours).float(), dtype)
 
 
 def infill_loss(

@@ -12,7 +12,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 VOCABULARY_SIZE = 8192
-PAD, EOS, BOS, END_OF_GAP, MASK = range(5)
+PAD, EOS, BOS, END_OF_GAP, MASK, SUFFIX, MIDDLE = range(7)
 SPECIAL_TOKENS = ("<pad>", "<eos>", "<bos>", "<end_of_gap>", "<mask>", *(f"<reserved_{i}>" for i in range(5, 16)))
 DEFAULT_PATH = Path(__file__).parent.parent / "default_model" / "tokenizer.json"
 

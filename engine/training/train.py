@@ -150,7 +150,7 @@ class Run:
         seed = self.args.seed
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             if self.args.stage == "causal":
-                ids = shards.causal_batch(seed, step, rows).to(self.device)
+                ids = shards.causal_batch(seed, step, rows, self.args.fim).to(self.device)
                 return {"causal": causal_loss(self.network, ids, self.dtype)}
             ids, canvases = shards.infill_batch(seed, step, rows, GAPS)
             random = torch.Generator().manual_seed(seed * 1_000_003 + step)
@@ -219,6 +219,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--lr", type=float, default=0.02, help="peak rate of Muon; AdamW has a fifth")
     parser.add_argument("--warmup", type=int, default=100)
     parser.add_argument("--decay", type=float, default=0.3, help="share of the steps in which the rate falls")
+    parser.add_argument("--fim", type=float, default=0.5, help="share of the causal rows in fill-in-the-middle form")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(argv)
