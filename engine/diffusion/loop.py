@@ -1,7 +1,7 @@
 """The denoising loop, and generation of many canvases in a row.
 
 Token-exact with transformers 5.23 `generate` (batch 1, dynamic cache, same seed): random numbers are drawn in
-its order. Computing only the free rows draws fewer, so that a pinned canvas matches the reference with `all_rows`.
+its order. A gap needs fewer of them, so that a pinned canvas matches the reference with `all_rows` only.
 """
 
 from __future__ import annotations
@@ -45,25 +45,31 @@ def denoise_canvas(
     """Denoise one canvas behind the cached context, a `Step` at a time.
 
     To cancel, or to take the draft of the moment at a deadline, stop iterating. Logits are computed for free
-    slots only, unless `all_rows` (slower; for parity with the reference's random numbers).
+    slots only, and tokens drawn for accepted ones; with `all_rows` for all (for the reference's random numbers).
     """
     x, free = canvas.ids.clone(), (~canvas.pinned).nonzero()[:, 0]
     rows = torch.arange(len(x), device=x.device) if all_rows else free
     pinned = canvas.pinned[rows]
     of_free = ~pinned
+    banned = canvas.banned
+    if banned is not None and all_rows:
+        banned = torch.zeros(len(x), banned.shape[-1], dtype=torch.bool, device=x.device).index_put((free,), banned)
     stop, soft = StopRule(settings.stability, settings.confidence), None
     for remaining in range(settings.max_steps, 0, -1):
         logits = network.denoise(x[None], cache, soft, rows)[0]  # [R, V]
-        if canvas.banned is not None:
-            logits[of_free] = logits[of_free].masked_fill(canvas.banned, -torch.inf)
+        if banned is not None:
+            logits.masked_fill_(banned, -torch.inf)
         if all_rows:
             logits[pinned] = F.one_hot(canvas.ids[canvas.pinned], logits.shape[1]).float().log()  # 0 or -inf
         logits = logits / settings.temperature(remaining)
         probabilities = logits.softmax(dim=-1)
-        sample = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
         draft, entropies = logits.argmax(dim=-1), entropy(logits, probabilities)
         accepted = accept(entropies, settings.entropy_bound)
-        x[rows] = torch.where(accepted, sample, canvas.noise.draw(len(rows), x.device, generator))
+        drawn = accepted.new_ones(len(rows)) if all_rows else accepted  # a draw costs as much as a layer
+        samples = torch.multinomial(probabilities[drawn], 1, generator=generator)[:, 0]
+        slots = canvas.noise.draw(len(rows), x.device, generator)
+        slots[accepted] = samples[accepted[drawn]]
+        x[rows] = slots
         x[canvas.pinned] = canvas.ids[canvas.pinned]
         _broadcast_padding(x, free, canvas.padding_id)
         soft = network.embed(canvas.ids)[None]  # pinned slots condition on themselves
@@ -103,7 +109,7 @@ def generate(
     for _ in range(-(-max_new_tokens // length)):
         cache = network.encode(ids[None], cache)
         canvas = Canvas.free(length, noise, prompt.device, generator)
-        *_, last = denoise_canvas(network, cache, canvas, settings, generator)
+        *_, last = denoise_canvas(network, cache, canvas, settings, generator, all_rows=True)
         ids = last.draft
         stops = torch.isin(ids, stop_ids)
         if stops.any():

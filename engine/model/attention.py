@@ -34,16 +34,25 @@ class Attention(nn.Module):
         return keys.transpose(1, 2), rms(raw_values, self.eps).transpose(1, 2)
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, past: LayerCache | None, mask: Tensor | None, causal: bool
+        self,
+        x: Tensor,
+        cos: Tensor,
+        sin: Tensor,
+        past: LayerCache | None,
+        mask: Tensor | None,
+        causal: bool,
+        rows: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Attend from x [B, T, D] to `past` and x itself.
+        """Attend from x [B, T, D], or only the wanted `rows` [R] of it, to `past` and x itself.
 
         `mask` is boolean, broadcastable to [B, heads, T, past + T], True where a query may look; without
         one every query sees everything, or what is before it if `causal` (then `past` must be None).
-        Returns the output [B, T, D] and the new keys and values.
+        Returns the output [B, T or R, D] and the new keys and values of all of x.
         """
-        queries = rotate(self.q_norm(self.q_proj(x).unflatten(-1, (-1, self.shape.head_dim))), cos, sin)
         new_keys, new_values = self.keys_values(x, cos, sin)
+        if rows is not None:
+            x, cos, sin = x[:, rows], cos[rows], sin[rows]
+        queries = rotate(self.q_norm(self.q_proj(x).unflatten(-1, (-1, self.shape.head_dim))), cos, sin)
         keys, values = past.joined(new_keys, new_values) if past else (new_keys, new_values)
         out = F.scaled_dot_product_attention(
             queries.transpose(1, 2), keys, values, attn_mask=mask, is_causal=causal, scale=1.0, enable_gqa=True

@@ -79,9 +79,10 @@ class DiffusionGemma(nn.Module):
         positions = torch.arange(cache.length, cache.length + canvas.shape[1], device=canvas.device)
         x = self.self_conditioning.condition(self.embed(canvas), soft)
         rotations = self.rotations(positions, x.dtype)
-        for (layer, shape), past in zip(self.stack, cache.layers, strict=True):
-            x, _, _ = layer(x, rotations[shape.kind], encoder=False, past=past)
-        return self.causal_logits(self.norm(x if rows is None else x[:, rows]))
+        for index, ((layer, shape), past) in enumerate(zip(self.stack, cache.layers, strict=True), 1):
+            wanted = rows if index == len(self.layers) else None  # of the last layer, nothing else is looked at
+            x, _, _ = layer(x, rotations[shape.kind], encoder=False, past=past, rows=wanted)
+        return self.causal_logits(self.norm(x))
 
     def causal_logits(self, hidden: Tensor) -> Tensor:
         """Float32 logits [..., V] of normed hidden states [..., D], after the softcap."""

@@ -44,10 +44,11 @@ class Layer(nn.Module):
         past: LayerCache | None = None,
         mask: Tensor | None = None,
         causal: bool = False,
+        rows: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """x [B, T, D] through the layer; also the layer's new keys and values (see `Attention`)."""
-        attended, keys, values = self.self_attn(self.input_layernorm(x), *rotation, past, mask, causal)
-        x = x + self.post_attention_layernorm(attended)
+        """x [B, T, D], or only its `rows`, through the layer; also its new keys and values (see `Attention`)."""
+        attended, keys, values = self.self_attn(self.input_layernorm(x), *rotation, past, mask, causal, rows)
+        x = (x if rows is None else x[:, rows]) + self.post_attention_layernorm(attended)
         dense = self.post_feedforward_layernorm_1(self.mlp(self.pre_feedforward_layernorm(x)))
         flat = x.flatten(0, -2)  # [B * T, D]; the router sees the raw residual
         mixed = self.experts(self.pre_feedforward_layernorm_2(flat), *self.router(flat)).view_as(x)
