@@ -14,6 +14,7 @@ from engine.infill.anchored import Denoised, denoise_gap
 from engine.infill.copies import copies, cuts
 from engine.infill.layout import Layout, lay_out
 from engine.infill.loaded import LoadedModel
+from engine.infill.search import search
 from engine.model.kv_cache import KVCache
 from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishReason, Source
 
@@ -73,14 +74,15 @@ def run(
         for text in _denoised(fill, layout, cache):
             found.setdefault(text, "denoised")
     with fill.timed("causal"):
-        for text in _causal(fill, layout, context):
+        reader = model.reader(request, layout, context)
+        for text in _causal(fill, layout, reader):
             found.setdefault(text, "causal")
     with fill.timed("copy"):
         sources = [layout.suffix_text, *(snippet.text for snippet in request.related)]
         for text in copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=not request.single_line):
             found.setdefault(text, "copied")
     with fill.timed("choose"):
-        candidates = _choose(fill, layout, context, found)
+        candidates = _choose(reader, found)
     fill.timings["total"] = round((time.monotonic() - fill.started) * 1000, 1)
     return FillResult(
         candidates=candidates[: request.candidates],
@@ -118,8 +120,8 @@ def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
     return _usable([result.text for result in results], fill.request)
 
 
-def _causal(fill: _Fill, layout: Layout, context: causal.Context) -> list[str]:
-    """The causal draft, and the places where it may end; nothing once the deadline has passed."""
+def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
+    """The causal drafts, and the places where they may end; nothing once the deadline has passed."""
     if fill.late():
         return []
     indent, single = layout.indent, fill.request.single_line
@@ -128,10 +130,11 @@ def _causal(fill: _Fill, layout: Layout, context: causal.Context) -> list[str]:
         return not fill.late() and (("\n" not in text.lstrip(" ")) if single else not _left_block(text, indent))
 
     limit = min(fill.request.max_tokens, 24 if single else 64)
-    text = causal.draft(fill.model.network, context, layout, fill.model.tokens, limit, proceed)
+    texts = search(reader, width=8 if single else 1, limit=limit, proceed=proceed, line=single)
     if single:
-        return cuts(text, layout.suffix_text)
-    return _usable([_block(text, indent), *cuts(text, layout.suffix_text)[:1]], fill.request)
+        return list(dict.fromkeys([*texts, *(cut for text in texts[:4] for cut in cuts(text, layout.suffix_text))]))
+    texts = [_block(text, indent) for text in texts]
+    return _usable([*texts, *(cut for text in texts for cut in cuts(text, layout.suffix_text)[:1])], fill.request)
 
 
 def _left_block(text: str, indent: int) -> bool:
@@ -158,13 +161,12 @@ def _usable(texts: list[str], request: FillRequest) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
-def _choose(fill: _Fill, layout: Layout, context: causal.Context, found: dict[str, Source]) -> tuple[Candidate, ...]:
+def _choose(reader: causal.Reader, found: dict[str, Source]) -> tuple[Candidate, ...]:
     """The candidates, best first by the causal score."""
     if not found:
         return ()
-    texts = list(found)
-    scored = causal.scores(fill.model.network, context, layout, fill.model.tokens, texts)
-    ranked = sorted(zip(texts, scored, strict=True), key=lambda item: item[1][0], reverse=True)
+    scored = zip(found.items(), causal.scores(reader, list(found)), strict=True)
+    ranked = sorted(scored, key=lambda item: -item[1].total)
     return tuple(
-        Candidate(middle=text, source=found[text], confidence=round(confidence, 4)) for text, (_, confidence) in ranked
+        Candidate(middle=text, source=source, confidence=round(score.mean, 4)) for (text, source), score in ranked
     )

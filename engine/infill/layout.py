@@ -9,14 +9,17 @@ encoder's tokens, and so the prefix cache, as they are.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from tokenizers import Tokenizer
 
+from engine.infill.ngram_cache import BREAK, NgramCache, Trust
 from engine.protocol import FillRequest
 from engine.weights.checkpoint import CheckpointError
 
+SUFFIX_CHARACTERS = 40  # of the suffix, that the choice between candidates looks at
+NGRAM_CHARACTERS = 40_000  # before and after the gap
 _CUT_CHARACTERS = 4096  # the context starts at a multiple of this, and
 _CUT_TOKENS = 128  # then of this, so that a keystroke does not move it and the cache stays good
 
@@ -36,6 +39,8 @@ class InfillShape:
     head_tokens: int = 32
     gap_tokens: tuple[int, ...] = (6, 12, 24, 48)
     canvas_tokens: int = 128
+    fim_token_ids: tuple[int, int] | None = None  # before the suffix and before the middle, if trained so
+    ngram_trust: Trust | None = None  # how far the file's own n-grams are believed; None: not at all
 
     @classmethod
     def from_dict(cls, config: dict[str, Any]) -> InfillShape:
@@ -44,7 +49,15 @@ class InfillShape:
         if own is None:
             return cls()
         try:
-            shape = cls(**{**own, "gap_tokens": tuple(own["gap_tokens"])})
+            fim, trust = own.get("fim_token_ids"), own.get("ngram_trust")
+            shape = cls(
+                **{
+                    **own,
+                    "gap_tokens": tuple(own["gap_tokens"]),
+                    "fim_token_ids": fim and tuple(fim),
+                    "ngram_trust": trust and Trust(**trust),
+                }
+            )
         except KeyError as error:
             raise CheckpointError(f"config.json: infill.{error.args[0]} is missing") from None
         except TypeError as error:
@@ -82,6 +95,8 @@ class Tokens:
         self.tokenizer, self.stop_ids = tokenizer, stop_ids
         self.bos = self._id("<bos>")
         self.turn, self.end_turn = self._id("<|turn>"), self._id("<turn|>")
+        self.encode_kept = lru_cache(maxsize=16)(self.encode)  # for the same long text at every keystroke
+        self.spelling = lru_cache(maxsize=256)(self._spelling)
 
     def _id(self, token: str) -> int | None:
         found: int | None = self.tokenizer.token_to_id(token)
@@ -100,6 +115,11 @@ class Tokens:
     def encode(self, text: str) -> list[int]:
         """The ids of plain text; never a special token."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _spelling(self, text: str) -> list[int]:
+        """The ids whose text starts with `text`, or is a beginning of it."""
+        pieces = enumerate(self.pieces)
+        return [i for i, piece in pieces if piece and (piece.startswith(text) or text.startswith(piece))]
 
     def decode(self, ids: list[int]) -> str:
         """The text of ids; special tokens are left out."""
@@ -121,6 +141,19 @@ def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
     head_text = tokens.decode(head[extra:]) if extra else line
     indent = len(line.lstrip("\n")) - len(line.lstrip())
     return Layout(context, head[extra:], suffix, prefix, suffix_text, head_text, indent)
+
+
+def ngrams(request: FillRequest, layout: Layout, tokens: Tokens, trust: Trust) -> NgramCache:
+    """The n-grams of the file around the gap and of the related snippets.
+
+    Without the start of the suffix, which has to be as likely behind one candidate as behind another.
+    """
+    before = layout.prefix_text[: len(layout.prefix_text) - len(layout.head_text)][-NGRAM_CHARACTERS:]
+    after = layout.suffix_text[SUFFIX_CHARACTERS:NGRAM_CHARACTERS]
+    ids = [*tokens.encode_kept(before), *layout.head[:-1]]
+    for text in (after, *(snippet.text for snippet in request.related)):
+        ids += [BREAK, *tokens.encode_kept(text)]
+    return NgramCache(ids, trust)
 
 
 def _plain(text: str) -> str:

@@ -11,10 +11,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from engine.diffusion.sampler import DiffusionSettings
-from engine.infill.causal import Context
-from engine.infill.layout import InfillShape, Tokens
+from engine.infill.causal import Context, Reader
+from engine.infill.layout import InfillShape, Layout, Tokens, ngrams
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
+from engine.protocol import FillRequest
 from engine.runtime.device import choose_device, choose_dtype
 from engine.runtime.prefix_cache import PrefixCache, encode_in_chunks
 from engine.weights.checkpoint import CheckpointError, load_network, read_json
@@ -65,6 +66,15 @@ class LoadedModel:
         last = torch.tensor([ids[-1:]], device=self.network.device)
         cache = self._prefixes.encode(ids[:-1]) if len(ids) > 1 else None
         return Context(cache, ids[-1]), self.network.encode(last, cache)
+
+    def reader(self, request: FillRequest, layout: Layout, context: Context) -> Reader:
+        """The causal side of one request."""
+        shape = self.shape
+        fim = None
+        if shape.fim_token_ids and shape.end_of_gap_token_id is not None:
+            fim = (*shape.fim_token_ids, shape.end_of_gap_token_id)
+        file = ngrams(request, layout, self.tokens, shape.ngram_trust) if shape.ngram_trust else None
+        return Reader(self.network, self.tokens, layout, context, file, fim)
 
 
 def load(

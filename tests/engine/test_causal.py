@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 
 from engine.infill import causal
 from engine.infill.layout import lay_out
+from engine.infill.search import looping, search
 from engine.protocol import FillRequest
 
 PREFIX = "import os\n\n\ndef size(path):\n    return os.pa"
 
 
 @pytest.fixture
-def laid_out(model):
-    layout = lay_out(FillRequest(prefix=PREFIX, suffix="(path)\n"), model.tokens, model.shape)
-    return layout, model.encode(layout.context)[0]
+def reader(model):
+    request = FillRequest(prefix=PREFIX, suffix="(path)\n")
+    layout = lay_out(request, model.tokens, model.shape)
+    return model.reader(request, layout, model.encode(layout.context)[0])
 
 
-def test_a_draft_goes_on_from_inside_a_word(model, laid_out):
+def test_a_draft_goes_on_from_inside_a_word(model, reader):
     """Token healing: the joined text is one the tokenizer would make, not a word forced apart at the cursor."""
-    layout, context = laid_out
-    text = causal.draft(model.network, context, layout, model.tokens, 8, lambda _: True)
+    text = search(reader, width=1, limit=8, proceed=lambda _: True, line=False)[0]
     pieces = [model.tokens.decode([i]) for i in model.tokens.encode("\n    return os.pa" + text)]
     assert any(piece.startswith("pa") for piece in pieces)
 
 
-def test_a_draft_ends_when_told_to(model, laid_out):
+def test_a_word_that_the_cursor_cuts_into_several_tokens_can_still_become_one(model):
+    """`dictionar` is three tokens, `dictionary` one."""
+    request = FillRequest(prefix="dictionary = {}\nprint(dictionary)\nprint(dictionar", suffix=")\n")
+    layout = lay_out(request, model.tokens, model.shape)
+    reader = model.reader(request, layout, model.encode(layout.context)[0])
+    assert len(model.tokens.encode("dictionar")) > len(model.tokens.encode("dictionary"))
+    assert "y" in search(reader, width=8, limit=8, proceed=lambda _: True, line=True)
+
+
+def test_a_draft_ends_when_told_to(reader):
     seen = []
-    causal.draft(model.network, laid_out[1], laid_out[0], model.tokens, 8, lambda text: bool(seen.append(text)))
+    search(reader, width=1, limit=8, proceed=lambda text: bool(seen.append(text)), line=False)
     assert len(seen) == 1
 
 
-def test_scores_are_the_summed_log_probabilities_of_head_candidate_and_suffix(model, laid_out):
-    layout, context = laid_out
+def test_middles_of_a_line_hold_one_line_and_differ(reader):
+    found = search(reader, width=4, limit=8, proceed=lambda _: True, line=True)
+    assert len(found) == len(set(found)) > 4
+    assert not any("\n" in text or not text.strip() for text in found)
+
+
+def test_scores_are_the_summed_log_probabilities_of_candidate_and_suffix(model, reader):
+    """What all candidates share before they differ counts for none of them."""
+    layout = reader.layout
     candidates = ["th.getsize", "x"]
-    got = causal.scores(model.network, context, layout, model.tokens, candidates)
-    for text, (total, mean) in zip(candidates, got, strict=True):
-        tail = model.tokens.encode(layout.head_text + text + "(path)\n")
+    reader = replace(reader, ngrams=None)
+    got = causal.scores(reader, candidates)
+    rows = [model.tokens.encode(layout.head_text + text + "(path)\n") for text in candidates]
+    shared = next(i for i in range(99) if rows[0][i] != rows[1][i])
+    for tail, score in zip(rows, got, strict=True):
         ids = torch.tensor([layout.context + tail])
         hidden, _ = model.network.encode_hidden(ids[:, :-1])
         logs = model.network.causal_logits(hidden[0]).log_softmax(-1)[len(layout.context) - 1 :]
-        expected = float(logs.gather(1, torch.tensor(tail)[:, None]).sum())
-        assert total == pytest.approx(expected, abs=1e-3)
-        assert mean == pytest.approx(torch.tensor(total / len(tail)).exp().item())
+        expected = float(logs.gather(1, torch.tensor(tail)[:, None])[shared:].sum())
+        assert score.total == pytest.approx(expected, abs=1e-3)
+        assert score.mean == pytest.approx(math.exp(expected / len(tail[shared:])), rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -51,4 +73,4 @@ def test_scores_are_the_summed_log_probabilities_of_head_candidate_and_suffix(mo
     [([1, 2, 3], 0), ([5, 5, 5], 1), ([9, 1, 2, 1, 2, 1, 2], 2), ([1, 2, 1, 2], 0), ([7, 7], 0), ([], 0)],
 )
 def test_a_draft_that_goes_in_circles_is_noticed(ids, period):
-    assert causal.looping(ids) == period
+    assert looping(tuple(ids)) == period

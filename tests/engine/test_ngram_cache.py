@@ -1,0 +1,57 @@
+"""The file's own n-grams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.infill.ngram_cache import BREAK, ORDER, NgramCache, Trust
+
+TRUST = Trust(bias=-2.0, slope=0.5, full_order_bias=0.0)
+
+
+def test_followers_are_what_came_behind_earlier_occurrences():
+    cache = NgramCache([1, 2, 3, 1, 2, 4, 9, 2, 5], TRUST)
+    one, two = (following.tolist() for _, following in cache.followers([1, 2]))
+    assert sorted(one) == [3, 4, 5]
+    assert sorted(two) == [3, 4]
+
+
+def test_nothing_follows_across_a_break():
+    cache = NgramCache([7, BREAK, 8], TRUST)
+    assert cache.followers([7]) == []
+
+
+def test_an_n_gram_that_always_goes_on_alike_weighs_more():
+    sure, torn = NgramCache([1, 2, 1, 2, 1, 2], TRUST), NgramCache([1, 2, 1, 3, 1, 4], TRUST)
+    assert sure.followers([1])[0][0] > torn.followers([1])[0][0]
+
+
+def test_a_seen_continuation_gains_and_the_others_lose():
+    cache = NgramCache([1, 2, 3], TRUST)
+    assert cache.mixed(0.1, [1, 2], 3) > 0.1 > cache.mixed(0.1, [1, 2], 4)
+    assert cache.mixed(0.1, [5], 3) == 0.1
+
+
+ids = st.lists(st.integers(0, 5), min_size=1, max_size=40)
+
+
+@given(file=ids, history=ids)
+def test_the_mixture_is_a_distribution_and_agrees_with_single_tokens(file, history):
+    cache = NgramCache(file, TRUST)
+    model = np.array([0.3, 0.25, 0.2, 0.1, 0.1, 0.05])
+    mixed = model.copy()
+    cache.mix(mixed, history)
+    assert mixed.sum() == pytest.approx(1.0)
+    assert [cache.mixed(float(p), history, i) for i, p in enumerate(model)] == pytest.approx(mixed.tolist())
+
+
+@given(file=ids, history=ids)
+def test_followers_agree_with_a_plain_search(file, history):
+    found = [following.tolist() for _, following in NgramCache(file, TRUST).followers(history)]
+    for order in range(1, min(ORDER, len(history)) + 1):
+        key = history[-order:]
+        expected = [file[i + order] for i in range(len(file) - order) if file[i : i + order] == key]
+        assert sorted(found[order - 1]) == sorted(expected) if order <= len(found) else not expected
