@@ -61,10 +61,15 @@ def denoise_canvas(
             logits.masked_fill_(banned, -torch.inf)
         if all_rows:
             logits[pinned] = F.one_hot(canvas.ids[canvas.pinned], logits.shape[1]).float().log()  # 0 or -inf
-        logits = logits / settings.temperature(remaining)
+        logits /= settings.temperature(remaining)
         probabilities = logits.softmax(dim=-1)
         draft, entropies = logits.argmax(dim=-1), entropy(logits, probabilities)
         accepted = accept(entropies, settings.entropy_bound)
+        done = stop.done(draft[of_free], entropies[of_free])
+        number = settings.max_steps - remaining + 1
+        yield Step(number, settings.max_steps, draft[of_free], accepted[of_free], entropies[of_free], done)
+        if (done or remaining == 1) and not all_rows:  # there is no next step; the reference draws even so
+            return
         drawn = accepted.new_ones(len(rows)) if all_rows else accepted  # a draw costs as much as a layer
         samples = torch.multinomial(probabilities[drawn], 1, generator=generator)[:, 0]
         slots = canvas.noise.draw(len(rows), x.device, generator)
@@ -74,9 +79,6 @@ def denoise_canvas(
         _broadcast_padding(x, free, canvas.padding_id)
         soft = network.embed(canvas.ids)[None]  # pinned slots condition on themselves
         soft[0, rows] = network.soft_embedding(logits)
-        done = stop.done(draft[of_free], entropies[of_free])
-        number = settings.max_steps - remaining + 1
-        yield Step(number, settings.max_steps, draft[of_free], accepted[of_free], entropies[of_free], done)
         if done:
             return
 

@@ -1,10 +1,11 @@
 """The network computes what transformers 5.23 computes: encoder, cache, decoder, first and later steps.
 
-Tolerances, from contexts of 1 to 60 tokens. float32: 0 was measured where both sides use the same attention kernel;
-against eager attention, which adds up in another order, 4e-6 in states and 2e-5 in logits (of size 13). A forgotten
-norm or a window off by one costs more than 0.1. bfloat16: 0 with the same kernel. Elsewhere a rounding may flip the
-router's choice of expert, an error without bound; so eager attention is compared where every token goes to every
-expert: 0.1 in states and 0.6 in logits there, some roundings of 2^-8 each.
+Tolerances, from contexts of 1 to 60 tokens. Where both sides use the same attention kernel 0 was measured in states,
+and 5e-6 in logits (of size 13), for we compute the softcap by another formula. float32 against eager attention, which
+adds up in another order: 4e-6 in states and 2e-5 in logits. A forgotten norm or a window off by one costs more than
+0.1. In bfloat16 with another kernel a rounding may flip the router's choice of expert, an error without bound; so eager
+attention is compared where every token goes to every expert: 0.1 in states and 0.6 in logits there, some roundings of
+2^-8 each.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ PAIRS: dict[str, tuple[dict[str, int], torch.dtype, str, float, float]] = {
     "float32-eager": ({}, torch.float32, "eager", 1e-5, 5e-5),
     "float32-sdpa": ({}, torch.float32, "sdpa", 1e-5, 5e-5),
     "float32-one-expert": ({"num_experts": 1, "top_k_experts": 1}, torch.float32, "sdpa", 1e-5, 5e-5),
-    "bfloat16-sdpa": ({}, torch.bfloat16, "sdpa", 0.0, 0.0),
+    "bfloat16-sdpa": ({}, torch.bfloat16, "sdpa", 0.0, 1e-5),
     "bfloat16-all-experts-eager": ({"top_k_experts": 8}, torch.bfloat16, "eager", 0.25, 1.0),
 }
 
