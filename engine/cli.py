@@ -23,7 +23,7 @@ from engine.protocol import FillRequest, FillResult, socket_path, to_json
 if TYPE_CHECKING:
     from engine.resident import Model
 
-DONE, BAD_INPUT, UNAVAILABLE = 0, 2, 3
+DONE, BAD_INPUT, UNAVAILABLE, INTERRUPTED = 0, 2, 3, 130
 
 _log = logging.getLogger("engine")
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _complain(f"{error.name} is not installed: run pip install 'dg-lsp[engine]'", UNAVAILABLE)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return code
 
 
@@ -69,6 +69,34 @@ def _parser() -> argparse.ArgumentParser:
     timing.add_argument("--seed", type=int, default=0, metavar="N", help="of prompt and noise; default: 0")
     timing.add_argument("--json", type=Path, metavar="FILE", help="also write the report there, for machines")
     timing.set_defaults(command=bench)
+
+    scoring = commands.add_parser(
+        "evaluate",
+        help="score a model or server on held-out code and HumanEval-Infilling",
+        description="Score this engine, or any server with OpenAI's text completion, on held-out code and "
+        "HumanEval-Infilling. Started again with the same options it goes on where it was stopped.",
+    )
+    scoring.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for results and report")
+    scoring.add_argument(
+        "--sets",
+        default="held-out",
+        metavar="SET,…",
+        help="of held-out, single-line, multi-line, random-span, random-span-light; default: held-out",
+    )
+    scoring.add_argument("--limit", type=_count, metavar="N", help="tasks of each kind at most; default: all")
+    scoring.add_argument("--seed", type=int, default=0, metavar="N", help="of the tasks' order; default: 0")
+    scoring.add_argument("--data", type=Path, metavar="FOLDER", help="with the benchmark's and the held-out files")
+    scoring.add_argument("--model", metavar="FOLDER|NAME[@REVISION]", help="default: the model that is shipped along")
+    scoring.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    scoring.add_argument("--url", metavar="URL", help="score this server instead: http://HOST:PORT or unix:/PATH")
+    scoring.add_argument("--model-name", metavar="NAME", help="the server's model; default: the first it lists")
+    scoring.add_argument(
+        "--format",
+        choices=("suffix", "qwen", "codestral"),
+        default="suffix",
+        help="how the server wants the suffix: as a field of its own (default) or in the prompt",
+    )
+    scoring.set_defaults(command=evaluate)
     return parser
 
 
@@ -84,8 +112,7 @@ def serve(arguments: argparse.Namespace) -> int:
     if lock is None:
         print(f"already running (pid {process.running_pid()})")
         return DONE
-    # OpenMP's threads spin while they wait: on two busy cores that made denoising steps 10 to 20 times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _wait_passively()
     signal.signal(signal.SIGTERM, _exit_quietly)
     signal.signal(signal.SIGINT, _exit_quietly)
     name = arguments.model or "default"
@@ -165,6 +192,39 @@ def bench(arguments: argparse.Namespace) -> int:
         except OSError as error:
             return _complain(f"{arguments.json} cannot be written: {error.strerror}", BAD_INPUT)
     return DONE
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Score this engine or a server."""
+    _wait_passively()
+    from engine.evaluation.runner import Options, run
+    from engine.evaluation.systems import Engine, Server
+    from engine.evaluation.tasks import SETS, EvaluationError, Unreachable
+
+    sets = tuple(dict.fromkeys(arguments.sets.split(",")))
+    if unknown := [name for name in sets if name not in SETS]:
+        return _complain(f"there is no set {unknown[0]!r} (known: {', '.join(SETS)})", BAD_INPUT)
+    if arguments.url and arguments.model:
+        return _complain("--model is for this engine: name a server's model by --model-name", BAD_INPUT)
+
+    def start() -> Engine | Server:
+        if arguments.url:
+            return Server(arguments.url, arguments.model_name, arguments.format)
+        return Engine(arguments.model, arguments.device)
+
+    options = Options(sets, arguments.out, arguments.data, arguments.limit, arguments.seed)
+    try:
+        finished = run(options, start)
+    except Unreachable as error:
+        raise Unavailable(str(error)) from None
+    except EvaluationError as error:
+        return _complain(str(error), BAD_INPUT)
+    return DONE if finished else INTERRUPTED
+
+
+def _wait_passively() -> None:
+    """OpenMP's threads spin while they wait: on two busy cores that made denoising steps 10 to 20 times slower."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _complain(message: str, code: int) -> int:

@@ -1,106 +1,234 @@
-"""Exact fills on code of packages that the model has never seen.
+"""Holes in packages that the shipped model was never trained on, the same ones for everybody.
 
-    python -m engine.evaluation.held_out var/corpus/held_out_files.jsonl --items 250
+    python -m engine.evaluation.held_out var/corpus/held_out_files.jsonl --to engine/evaluation/held_out_holes.jsonl
 
-The cursor stands at a random character of a code line; what belongs there is the rest of the line, or a span
-inside it, of 1 to 16 tokens. Rows: the empty middle, one copy (what followed the longest earlier match of the
-text before the cursor), each kind of candidate by itself, the whole system, and a perfect chooser.
+drew the list of holes beside this file: one file a line, {"package", "path", "sha256", "holes": [[kind, start, end]]},
+in characters. It needs drawing anew only when the held-out packages change; their texts come from `make corpus`.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import bisect
+import hashlib
 import json
-import platform
 import random
-import statistics
-from collections import Counter
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any
 
-import torch
+from rich.progress import track
 
-from engine import LoadedModel, load
-from engine.infill import run
-from engine.infill.copies import copies
-from engine.protocol import FillRequest, FillResult, Source
+from engine.evaluation.tasks import HELD_OUT, EvaluationError, Task, tokens
 
-Kind = Literal["line", "span"]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One hole with its answer."""
-
-    kind: Kind
-    prefix: str
-    middle: str
-    suffix: str
+HOLES = Path(__file__).with_name("held_out_holes.jsonl")
+CORPUS = Path("var/corpus")  # where `make corpus` puts the texts
+FILES = "held_out_files.jsonl"
+SEED = 0
+_Span = tuple[int, int]
 
 
-def items(texts: list[str], count: int, seed: int, model: LoadedModel) -> Iterator[Item]:
-    """`count` items of each kind, the same for the same seed and tokenizer."""
-    draw = random.Random(seed)
-    found: Counter[Kind] = Counter()
-    while sum(found.values()) < 2 * count:
-        kind: Kind = "line" if found["line"] <= found["span"] else "span"
-        text = draw.choice(texts)
-        cursor = draw.randrange(len(text))
-        start, end = text.rfind("\n", 0, cursor) + 1, text.find("\n", cursor)
-        line = text[start : end if end >= 0 else len(text)]
-        code = start + len(line) - len(line.lstrip())
-        if not code <= cursor < start + len(line) or len(line.strip()) < 3:
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a held-out package."""
+
+    package: str
+    path: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.package}/{self.path}"
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @cached_property
+    def lines(self) -> list[_Span]:
+        """Each line's code: from behind its indentation to before its newline."""
+        lines = self.text.split("\n")
+        places = zip(self._line_starts, lines, strict=False)  # one start more than lines
+        return [(start + len(line) - len(line.lstrip()), start + len(line)) for start, line in places]
+
+    @cached_property
+    def arguments(self) -> list[_Span]:
+        """What stands between the parentheses of each call that has arguments."""
+        calls = (node for node in self._nodes if isinstance(node, ast.Call) and (node.args or node.keywords))
+        spans = [(self.text.find("(", self._end(call.func)) + 1, self._end(call) - 1) for call in calls]
+        return [(start, end) for start, end in spans if self.text[end : end + 1] == ")" and 0 < start < end]
+
+    @cached_property
+    def bodies(self) -> list[_Span]:
+        """Each function's statements behind its docstring."""
+        spans = []
+        for node in self._nodes:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                body = node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
+                if body and body[0].lineno > node.lineno and not getattr(body[0], "decorator_list", None):
+                    spans.append((self._offset(body[0].lineno, body[0].col_offset), self._end(body[-1])))
+        return spans
+
+    @cached_property
+    def _nodes(self) -> list[Any]:
+        """All nodes but those inside f-strings, whose places differ between Python versions."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            waiting: list[ast.AST] = [ast.parse(self.text)]
+        found = []
+        while waiting:
+            node = waiting.pop(0)
+            found.append(node)
+            waiting += [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.JoinedStr)]
+        return found
+
+    def _end(self, node: Any) -> int:
+        return self._offset(node.end_lineno, node.end_col_offset)
+
+    def _offset(self, line: int, column: int) -> int:
+        """The character at a line (from 1) and a column in UTF-8 bytes, as `ast` counts."""
+        start = self._line_starts[line - 1]
+        return start + len(self.text[start:].split("\n", 1)[0].encode()[:column].decode())
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return list(accumulate((len(line) + 1 for line in self.text.split("\n")), initial=0))
+
+
+def _rest_of_line(file: SourceFile, draw: random.Random) -> _Span | None:
+    cursor = draw.randrange(len(file.text))
+    start, end = _line_at(file, cursor)
+    return (cursor, end) if start <= cursor < end and end - start >= 3 else None
+
+
+def _span(file: SourceFile, draw: random.Random) -> _Span | None:
+    rest = _rest_of_line(file, draw)
+    return rest and (rest[0], draw.randint(rest[0] + 1, rest[1]))
+
+
+def _whole_line(file: SourceFile, draw: random.Random) -> _Span | None:
+    start, end = draw.choice(file.lines)
+    return (start, end) if end - start >= 3 else None
+
+
+def _several_lines(file: SourceFile, draw: random.Random) -> _Span | None:
+    first = draw.randrange(len(file.lines))
+    last = first + draw.randint(1, 7)
+    return (file.lines[first][0], file.lines[last][1]) if last < len(file.lines) else None
+
+
+def _random_span(file: SourceFile, draw: random.Random) -> _Span | None:
+    start = draw.randrange(len(file.text))
+    return start, start + draw.randint(1, 200)
+
+
+def _line_at(file: SourceFile, cursor: int) -> _Span:
+    """The code of the cursor's line."""
+    return file.lines[bisect.bisect_left(file.lines, cursor, key=lambda line: line[1])]
+
+
+# kind: how many holes, tokens of an answer at most, how one is drawn (None: try again)
+KINDS: dict[str, tuple[int, int, Callable[[SourceFile, random.Random], _Span | None]]] = {
+    "line": (300, 16, _rest_of_line),
+    "span": (300, 16, _span),
+    "whole-line": (120, 64, _whole_line),
+    "lines": (120, 64, _several_lines),
+    "arguments": (120, 64, lambda file, draw: draw.choice(file.arguments or [(0, 0)])),
+    "body": (120, 64, lambda file, draw: draw.choice(file.bodies or [(0, 0)])),
+    "random": (120, 64, _random_span),
+}
+
+
+def holes(kind: str, files: list[SourceFile], count: int, seed: int = SEED) -> Iterator[tuple[SourceFile, _Span]]:
+    """`count` different holes of a kind, the same for the same files and seed. Raises `EvaluationError`."""
+    _, most_tokens, draw_one = KINDS[kind]
+    draw = random.Random(f"{seed} {kind}")
+    seen: set[tuple[str, _Span]] = set()
+    for _ in range(1000 * count):
+        if len(seen) == count:
+            return
+        file = draw.choice(files)
+        span = draw_one(file, draw)
+        if span is None or (file.name, span) in seen:
             continue
-        stop = start + len(line) if kind == "line" else draw.randint(cursor + 1, start + len(line))
-        middle = text[cursor:stop]
-        if middle.strip() and 1 <= len(model.tokens.encode(middle)) <= 16:
-            found[kind] += 1
-            yield Item(kind, text[:cursor], middle, text[stop:])
+        answer = file.text[span[0] : span[1]]
+        if span[1] <= len(file.text) and answer.strip() and len(tokens().encode(answer)) <= most_tokens:
+            if kind == "lines" and "" in (part.strip() for part in (answer.split("\n")[0], answer.split("\n")[-1])):
+                continue
+            seen.add((file.name, span))
+            yield file, span
+    raise EvaluationError(f"these files have too few holes of the kind {kind}")
 
 
-def right_by(item: Item, result: FillResult) -> dict[str, bool]:
-    """For each row of the table, whether it fills the item exactly; `result` holds all candidates, best first."""
-    one_copy = copies(item.prefix, item.suffix, [item.suffix])[:1]
-    rows = {"empty middle": not item.middle, "one copy": one_copy == [item.middle]}
-    for source in get_args(Source):
-        best = next((c.middle for c in result.candidates if c.source == source), None)
-        rows[f"best {source}"] = best == item.middle
-    rows["whole system"] = result.middle == item.middle
-    rows["perfect chooser"] = item.middle in {c.middle for c in result.candidates}
-    return rows
+def tasks(data: Path | None) -> tuple[list[Task], list[str]]:
+    """The tasks of the list, and the files that are missing or changed, so that theirs are left out.
+
+    The texts are looked for in the folder `data`, then where `make corpus` puts them; a list of holes that lies
+    beside them goes before the committed one. Raises `EvaluationError` without the texts.
+    """
+    folder = next((place for place in (data, CORPUS) if place and (place / FILES).is_file()), None)
+    if folder is None:
+        raise EvaluationError(f"{CORPUS / FILES} is not here: run make corpus, or name the folder of {FILES} by --data")
+    files = {file.name: file for file in read(folder / FILES)}
+    own = folder / HOLES.name
+    listed = own if own.is_file() else HOLES
+    found, left_out = list[Task](), list[str]()
+    for line in listed.read_text("utf-8").splitlines():
+        row = json.loads(line)
+        file = files.get(f"{row['package']}/{row['path']}")
+        if file is None or file.sha256 != row["sha256"]:
+            left_out.append(f"{row['package']}/{row['path']}")
+            continue
+        found += [_task(file, kind, start, end) for kind, start, end in row["holes"]]
+    return found, left_out
+
+
+def _task(file: SourceFile, kind: str, start: int, end: int) -> Task:
+    text, name = file.text, f"{HELD_OUT}/{file.name}:{start}-{end}:{kind}"
+    return Task(name, HELD_OUT, kind, text[:start], text[start:end], text[end:], file.path)
+
+
+def read(path: Path) -> list[SourceFile]:
+    """The files that `make corpus` wrote. Raises `EvaluationError`."""
+    try:
+        rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+        return [SourceFile(row["package"], row["path"], row["text"]) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(f"{path} cannot be read: {type(error).__name__} {error}") from None
+
+
+def listing(drawn: Iterable[tuple[str, SourceFile, _Span]]) -> str:
+    """The list of holes as it is committed."""
+    rows: dict[str, dict[str, Any]] = {}
+    for kind, file, span in drawn:
+        new = {"package": file.package, "path": file.path, "sha256": file.sha256, "holes": []}
+        rows.setdefault(file.name, new)["holes"].append([kind, *span])
+    return "".join(json.dumps(rows[name], separators=(",", ":")) + "\n" for name in sorted(rows))
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m engine.evaluation.held_out", description=__doc__.split("\n")[0])
-    parser.add_argument("files", type=Path, help="JSON lines with a key `text`, as `make corpus` writes them")
-    parser.add_argument("--model", help="a checkpoint folder; default: the shipped model")
-    parser.add_argument("--items", type=int, default=250, help="of each kind")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args(argv)
-    model = load(args.model)
-    texts = [json.loads(line)["text"] for line in args.files.read_text("utf-8").splitlines()]
-    right: Counter[tuple[str, Kind]] = Counter()
-    sources: Counter[str] = Counter()
-    times = []
-    for item in items(texts, args.items, args.seed, model):
-        request = FillRequest(prefix=item.prefix, suffix=item.suffix, single_line=True, candidates=99)
-        result = run(model, request)
-        right.update((row, item.kind) for row, is_right in right_by(item, result).items() if is_right)
-        sources.update(c.source for c in result.candidates[:1])
-        times.append(result.timings_ms["total"])
-    print(f"{args.items} items of each kind, seed {args.seed}, model {model.name} on {model.device}, ", end="")
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}")
-    print(f"{'exactly right, %':18}{'line tail':>10}{'span':>8}")
-    names = ["empty middle", "one copy", *(f"best {s}" for s in get_args(Source)), "whole system", "perfect chooser"]
-    for name in names:
-        shares = [100 * right[name, kind] / args.items for kind in get_args(Kind)]
-        print(f"{name:18}{shares[0]:10.1f}{shares[1]:8.1f}")
-    print("the answer was " + ", ".join(f"{source} {count}" for source, count in sources.most_common()))
-    print(
-        f"ms a fill: median {statistics.median(times):.0f}, 95th percentile {sorted(times)[int(len(times) * 0.95)]:.0f}"
-    )
+    """Draw a list of holes."""
+    parser = argparse.ArgumentParser(prog="python -m engine.evaluation.held_out", description="Draw a list of holes.")
+    parser.add_argument("files", type=Path, help="JSON lines with package, path and text, as `make corpus` writes them")
+    parser.add_argument("--to", type=Path, required=True, help=f"the list; {HOLES.name} beside the files is used first")
+    parser.add_argument("--limit", type=int, metavar="N", help="holes of each kind at most; default: 300 and 120")
+    arguments = parser.parse_args(argv)
+    try:
+        files = read(arguments.files)
+        drawn = []
+        for kind, (count, *_) in track(KINDS.items(), "drawing holes", transient=True):
+            drawn += [(kind, *hole) for hole in holes(kind, files, min(count, arguments.limit or count))]
+        arguments.to.write_text(listing(drawn), "utf-8")
+    except EvaluationError as error:
+        parser.exit(2, f"{error}\n")
+    except OSError as error:
+        parser.exit(2, f"{arguments.to} cannot be written: {error.strerror}\n")
+    print(f"{len(drawn)} holes in {len(files)} files: {arguments.to}")
 
 
 if __name__ == "__main__":
