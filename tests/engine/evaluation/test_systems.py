@@ -138,6 +138,28 @@ def test_a_whole_run_on_a_server(
     assert "whole system" in capsys.readouterr().out
 
 
+def test_pass_at_1_on_a_server(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two problems, one of which `    return a + b` solves; its truncation rule puts the newline back."""
+    row = {"prompt": "def f(a, b):\n", "canonical_solution": "    return b + a\n", "suffix": "", "entry_point": "f"}
+    tests = [f"def check(f):\n    assert f(2, 3) == {wanted}\n" for wanted in (5, 6)]
+    rows = [json.dumps(row | {"task_id": str(n), "test": test}) + "\n" for n, test in enumerate(tests)]
+    file = tmp_path / "HumanEval.jsonl.gz"
+    file.write_bytes(gzip.compress("".join(rows).encode()))
+    known = (file.name, hashlib.sha256(file.read_bytes()).hexdigest())
+    monkeypatch.setitem(humaneval_infilling.FILES, "single-line", known)
+    backend.says = {"choices": [{"text": "    return a + b\n\nprint()"}]}
+    out = tmp_path / "out"
+
+    arguments = ["--sets", "single-line", "--data", str(tmp_path), "--url", backend.url, "--out", str(out)]
+    assert main(["evaluate", *arguments]) == 0
+
+    scores = json.loads((out / "report.json").read_text())["sets"]["single-line"]["rows"]
+    assert scores["whole system"]["passed"]["share"] == 0.5
+    assert scores["whole system"]["exact"]["share"] == 0
+    assert scores["empty middle"]["passed"]["share"] == 0
+    assert "pass@1" in (out / "report.md").read_text()
+
+
 def test_this_engines_own_server(data: Path, tmp_path: Path) -> None:
     """The resident engine over its unix socket, while it may still be loading."""
     runtime = Path(os.environ.get("TMPDIR", "/tmp"), f"dg-evaluate-{os.getpid()}")  # short: sockets' paths are
