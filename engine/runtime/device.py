@@ -21,9 +21,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 on CUDA and float32 on the CPU (bfloat16 is slow on CPUs without units for it)."""
+    """`auto` is bfloat16 on CUDA and on a CPU with units for it, else float32: there bfloat16 is many times slower."""
     if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
+        fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
     if name not in _DTYPES:
         raise ValueError(f"unknown dtype {name!r}; use auto, {' or '.join(_DTYPES)}")
     return _DTYPES[name]

@@ -9,4 +9,4 @@ from engine import LoadedModel, load
 
 @pytest.fixture(scope="session")
 def model() -> LoadedModel:
-    return load(device="cpu")
+    return load(device="cpu", dtype="float32")  # the same numbers on every CPU
