@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from engine.evaluation.held_out import KINDS
 from engine.evaluation.scoring import WHOLE, Record, Score
-from engine.evaluation.tasks import LENGTHS
+from engine.evaluation.tasks import LENGTHS, SETS
 
 FALSE_RATES = (0.25, 0.10)
 BINS = 10
@@ -45,10 +46,11 @@ def of_set(records: Sequence[Record]) -> Summary:
         "blank suffix": share(record.blank_suffix for record in records),
         "abstained": share(not record.rows[WHOLE].middle.strip() for record in records),
         "rows": _rows(records),
-        "by kind": _by(records, lambda record: record.kind),
+        "by kind": _by_kind(records),
         "by length of the answer": _by_length(records),
         "by suffix": _by(records, lambda record: "blank" if record.blank_suffix else "with text"),
         "chosen": dict(Counter(record.source or "nothing" for record in records).most_common()),
+        "candidates": mean([record.candidates for record in records]),
         "steps": mean(steps) if steps else None,
         "ms": {"p50": percentile(times, 0.5), "p95": percentile(times, 0.95)},
         "saved": [saved(records, rate) for rate in FALSE_RATES],
@@ -75,6 +77,11 @@ def _by(records: Sequence[Record], key: Callable[[Record], str]) -> dict[str, di
     for record in records:
         groups[key(record)].append(record)
     return {name: _rows(group) for name, group in groups.items()}
+
+
+def _by_kind(records: Sequence[Record]) -> dict[str, dict[str, Summary]]:
+    groups = _by(records, lambda record: record.kind)
+    return {kind: groups[kind] for kind in (*KINDS, *SETS) if kind in groups}
 
 
 def _by_length(records: Sequence[Record]) -> dict[str, dict[str, Summary]]:

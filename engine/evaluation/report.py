@@ -57,13 +57,14 @@ def _set(name: str, found: Summary, pictures: list[str]) -> str:
     parts = [
         f"## {name}",
         f"{found['tasks']} tasks, {_percent(found['blank suffix'])} % of them with a blank suffix; "
-        f"abstained {_percent(found['abstained'])} %; {_steps(found)}"
+        f"abstained {_percent(found['abstained'])} %; {found['candidates']['mean']:.1f} candidates on average; "
+        f"{_steps(found)}"
         f"{found['ms']['p50']:.0f} ms in the median, {found['ms']['p95']:.0f} ms at the 95th percentile, "
         "nothing known before; the answer was " + ", ".join(f"{s} {n}" for s, n in found["chosen"].items()) + ".",
         _main_table(name, found),
     ]
-    groups = ["by length of the answer", "by suffix", *(["by kind"] if len(found["by kind"]) > 1 else [])]
-    parts += [f"{_measure(found)} % {group}:\n\n{_group_table(found[group])}" for group in reversed(groups)]
+    groups = [name for name in ("by kind", "by suffix", "by length of the answer") if len(found[name]) > 1]
+    parts += [f"{_measure(found)} % {group}:\n\n{_group_table(found[group])}" for group in groups]
     parts.append(_confidence(found))
     missing = "No plots: run pip install 'dg-lsp[evaluate]', then the same command again."
     parts.append("\n".join(f"![{picture}]({picture})" for picture in pictures) or missing)

@@ -96,12 +96,12 @@ def _open(out: Path, settings: dict[str, Any]) -> dict[str, Record]:
         whole = text[: text.rfind(b"\n") + 1]  # a killed run may leave half a line
         if len(whole) < len(text):
             os.truncate(results, len(whole))
+        found = map(record, whole.decode().splitlines())
+        return {result.id: result for result in found}
     except OSError as error:
         raise EvaluationError(f"{error.filename} cannot be used: {error.strerror}") from None
-    except ValueError:
-        raise EvaluationError(f"{file} cannot be read: choose another --out") from None
-    found = map(record, whole.decode().splitlines())
-    return {result.id: result for result in found}
+    except (ValueError, KeyError, TypeError):  # also of another version of this program
+        raise EvaluationError(f"{out} holds results that cannot be read: choose another --out") from None
 
 
 def _first_difference(old: dict[str, Any], new: dict[str, Any]) -> str | None:

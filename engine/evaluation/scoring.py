@@ -47,6 +47,7 @@ class Record:
     reference: str
     before: str  # the last lines before the hole and the first behind it, for people
     behind: str
+    candidates: int
     source: str | None
     confidence: float | None
     steps: int | None
@@ -92,6 +93,7 @@ def judge(task: Task, answer: Answer) -> Record:
         reference=task.middle,
         before="\n".join(task.prefix.split("\n")[-3:]),
         behind="\n".join(task.suffix.split("\n")[:2]),
+        candidates=len(offers),
         source=offers[0].source if offers else None,
         confidence=offers[0].confidence if offers else None,
         steps=answer.steps,

@@ -74,7 +74,8 @@ class Engine:
             "threads": torch.get_num_threads(),
             "sampler": dataclasses.asdict(self._model.settings),
             "canvas": dataclasses.asdict(self._model.shape),
-            "length of an answer": "unknown to the system; the candidate chosen by the engine",
+            "sampling": "one fill for each task, noise from seed 0; the engine chooses among its candidates",
+            "length of an answer": "unknown to the system",
             "context": f"the last {self._model.context_tokens} tokens before the hole",
         }
 

@@ -24,6 +24,7 @@ def record(right: bool, confidence: float | None = 0.5, characters: int = 10, **
         "reference": "x",
         "before": "",
         "behind": "",
+        "candidates": 3,
         "source": "causal",
         "confidence": confidence,
         "steps": 8,

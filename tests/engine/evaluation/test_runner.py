@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,17 @@ def test_a_run_with_other_settings_is_refused(
     assert main(["evaluate", "--out", str(tmp_path), "--data", str(data)]) == 2
     assert "holds something else" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_results_of_another_version_are_refused(
+    data: Path, uncut: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(uncut, tmp_path / "out")
+    (tmp_path / "out" / "results.jsonl").write_text('{"id": "t", "rows": {}}\n')
+    arguments = ["--out", str(tmp_path / "out"), "--data", str(data), "--limit", "1"]
+    monkeypatch.setattr("engine.evaluation.runner._first_difference", lambda old, new: None)  # threads differ here
+    assert main(["evaluate", *arguments]) == 2
+    assert "holds results that cannot be read" in capsys.readouterr().err
 
 
 def test_without_matplotlib(uncut: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
