@@ -16,8 +16,10 @@ class Window:
     suffix: str
 
 
-def window(snapshot: Snapshot, hole: Hole, *, prefix_chars: int = 8000, suffix_chars: int = 2000) -> Window:
+def window(snapshot: Snapshot, hole: Hole, *, prefix_chars: int = 40_000, suffix_chars: int = 20_000) -> Window:
     """At most so many characters on either side of a hole, whole lines where these are not too long.
+
+    More than a model reads at once: the names and idioms of the rest of the file count too.
 
     A leading byte-order mark is left out.
     """
