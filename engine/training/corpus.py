@@ -2,6 +2,11 @@
 
     python -m engine.training.corpus pin          resolve the packages into manifest.json and NOTICE
     python -m engine.training.corpus build OUT    download what the manifest names and write the shards to OUT
+    python -m engine.training.corpus overlap OUT  show what the shards in OUT share with the benchmark
+
+The benchmark is HumanEval: a file that shares 13 successive words with one of its prompts with solution is left out.
+HumanEval.jsonl.gz is OpenAI's own, from the folder data of github.com/openai/human-eval; without it the build goes on,
+and stats.json says "not checked".
 
 OUT then holds train_NN.npy and held_out_NN.npy (uint16 token ids, each document as `<bos> tokens <eos>`),
 held_out_files.jsonl ({"package", "path", "text"} a line) and stats.json. The text itself is never committed.
@@ -11,20 +16,34 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gzip
+import hashlib
 import json
 import random
 import sysconfig
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 from tokenizers import Tokenizer
 
 from engine.training import tokenizer as tokenizers_of_code
-from engine.training.filters import NearDuplicates, clean, rejected_by_path, rejected_by_text
+from engine.training.filters import (
+    BENCHMARK_WORDS,
+    Benchmark,
+    NearDuplicates,
+    Words,
+    clean,
+    rejected_by_path,
+    rejected_by_text,
+)
 from engine.training.packages import STDLIB_LICENCE, CorpusError, Package, Split, fetch, pin, read_manifest
 
 STDLIB = "python-standard-library"
@@ -61,8 +80,26 @@ def _standard_library() -> Iterator[tuple[str, bytes]]:
             yield "/".join(parts), path.read_bytes()
 
 
+def read_benchmark(path: Path) -> Benchmark:
+    """HumanEval's prompts, each with its solution. Raises `CorpusError`."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+        return Benchmark(row["prompt"] + row["canonical_solution"] for row in rows)
+    except FileNotFoundError:
+        raise CorpusError(
+            f"{path} is missing: get it from github.com/openai/human-eval, or name it by --benchmark"
+        ) from None
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise CorpusError(f"{path} cannot be read as HumanEval: {type(error).__name__} {error}") from None
+
+
 def accept(
-    package: str, sources: Iterable[tuple[str, bytes]], seen: NearDuplicates, dropped: Counter[str]
+    package: str,
+    sources: Iterable[tuple[str, bytes]],
+    benchmark: Benchmark,
+    seen: NearDuplicates,
+    dropped: Counter[str],
 ) -> list[Document]:
     """The files of one package that pass every filter, up to `MAX_PACKAGE_CHARS`; `dropped` counts why others fail."""
     files = list(sources)
@@ -73,7 +110,7 @@ def accept(
         reason = rejected_by_path(path)
         text = "" if reason else clean(data)
         reason = reason or ("package cap" if chars + len(text) > MAX_PACKAGE_CHARS else None)
-        reason = reason or rejected_by_text(text) or seen.reject(text)
+        reason = reason or rejected_by_text(text) or benchmark.reject(text) or seen.reject(text)
         if reason:
             dropped[reason] += 1
         else:
@@ -82,18 +119,18 @@ def accept(
     return accepted
 
 
-def collect(cache: Path, dropped: Counter[str]) -> dict[Split, list[Document]]:
+def collect(cache: Path, benchmark: Benchmark, dropped: Counter[str]) -> dict[Split, list[Document]]:
     """All accepted documents: held-out packages first, so that nothing in train repeats them."""
     manifest = read_manifest()
     seen = NearDuplicates()
     documents: dict[Split, list[Document]] = {"held_out": [], "train": []}
     for package in (p for p in manifest if p.split == "held_out"):
-        documents["held_out"] += accept(package.name, _sources(package, cache), seen, dropped)
-    documents["train"] += accept(STDLIB, _standard_library(), seen, dropped)
+        documents["held_out"] += accept(package.name, _sources(package, cache), benchmark, seen, dropped)
+    documents["train"] += accept(STDLIB, _standard_library(), benchmark, seen, dropped)
     train = [p for p in manifest if p.split == "train"]
     random.Random(SEED).shuffle(train)
     for package in train:
-        documents["train"] += accept(package.name, _sources(package, cache), seen, dropped)
+        documents["train"] += accept(package.name, _sources(package, cache), benchmark, seen, dropped)
         print(f"{package.name}: {len(documents['train'])} train files so far", flush=True)
     random.Random(SEED).shuffle(documents["train"])
     return documents
@@ -130,15 +167,48 @@ def write_shards(documents: Sequence[Document], tokenizer: Tokenizer, out: Path,
     return total
 
 
-def build(out: Path, cache: Path) -> None:
+def read_shards(out: Path, split: Split, tokenizer: Tokenizer) -> Iterator[str]:
+    """The documents of OUT/<split>_NN.npy, as text again. Raises `CorpusError`."""
+    shards = sorted(out.glob(f"{split}_*.npy"))
+    if not shards:
+        raise CorpusError(f"{out} holds no {split} shards: build the corpus first")
+    for shard in track(shards, f"reading {split}", console=Console(stderr=True), transient=True):
+        ids = np.load(shard)
+        for document in np.split(ids, np.flatnonzero(ids == tokenizers_of_code.EOS) + 1):
+            yield tokenizer.decode(document.tolist())
+
+
+def overlap(out: Path, benchmark: Benchmark) -> None:
+    """Print, for each split in `out`, how many documents share a run of words with the benchmark, and which runs."""
+    tokenizer = tokenizers_of_code.load()
+    for split in get_args(Split):
+        total, found = 0, 0
+        runs: Counter[Words] = Counter()
+        for text in read_shards(out, split, tokenizer):
+            total += bool(text)
+            shared = benchmark.shared(text)
+            found += bool(shared)
+            runs.update(shared)
+        print(f"{split}: {found} of {total} documents share {len(runs)} runs of {BENCHMARK_WORDS} words", flush=True)
+        for run, documents in runs.most_common():
+            print(f"{documents:6} {' '.join(run)}")
+
+
+def build(out: Path, cache: Path, benchmark: Path) -> None:
     """Write the shards, the held-out files and the statistics to `out`."""
     out.mkdir(parents=True, exist_ok=True)
     dropped: Counter[str] = Counter()
-    documents = collect(cache, dropped)
+    checked = benchmark.exists()
+    if not checked:
+        print(f"no {benchmark}: the files are not checked against it", flush=True)
+    documents = collect(cache, read_benchmark(benchmark) if checked else Benchmark([]), dropped)
     tokenizer = tokenizer_for(documents["train"])
     with (out / "held_out_files.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(dataclasses.asdict(d)) + "\n" for d in documents["held_out"])
-    stats: dict[str, object] = {"dropped": dict(dropped.most_common())}
+    stats: dict[str, object] = {
+        "benchmark": f"sha256 {hashlib.sha256(benchmark.read_bytes()).hexdigest()}" if checked else "not checked",
+        "dropped": dict(dropped.most_common()),
+    }
     for split, chosen in documents.items():
         tokens = write_shards(chosen, tokenizer, out, split)
         chars = sum(len(d.text) for d in chosen)
@@ -161,15 +231,19 @@ def main() -> None:
     """The command line, as the module's docstring shows it."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.corpus")
     parser.add_argument("--cache", type=Path, default=Path("var/wheels"), help="folder for downloaded wheels")
+    parser.add_argument("--benchmark", type=Path, default=Path("var/benchmarks/HumanEval.jsonl.gz"), help="HumanEval")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("pin", help="resolve the packages into manifest.json and NOTICE")
     commands.add_parser("build", help="write the shards").add_argument("out", type=Path)
+    commands.add_parser("overlap", help="compare shards and benchmark").add_argument("out", type=Path)
     arguments = parser.parse_args()
     try:
         if arguments.command == "pin":
             pin(arguments.cache)
+        elif arguments.command == "build":
+            build(arguments.out, arguments.cache, arguments.benchmark)
         else:
-            build(arguments.out, arguments.cache)
+            overlap(arguments.out, read_benchmark(arguments.benchmark))
     except CorpusError as error:
         parser.exit(2, f"{error}\n")
 

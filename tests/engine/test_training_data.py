@@ -1,5 +1,7 @@
 """The corpus filters and the default model's tokenizer."""
 
+import gzip
+import json
 import string
 import zipfile
 from collections import Counter
@@ -16,6 +18,7 @@ GOOD = "".join(
     f"def function_{word}(value):\n    return value + len('{word}')\n\n\n" for word in string.ascii_lowercase
 )
 CODE = tokenizer.load()
+NO_BENCHMARK = filters.Benchmark([])
 
 
 @pytest.mark.parametrize(
@@ -71,9 +74,72 @@ def test_a_text_whose_lines_were_mostly_seen_is_a_duplicate() -> None:
 def test_accept_counts_what_it_drops() -> None:
     dropped: Counter[str] = Counter()
     sources = [("p/a.py", GOOD.encode()), ("p/b.py", GOOD.encode()), ("p/_vendor/c.py", GOOD.encode()), ("p/d.py", b"")]
-    documents = corpus.accept("p", sources, filters.NearDuplicates(), dropped)
+    documents = corpus.accept("p", sources, NO_BENCHMARK, filters.NearDuplicates(), dropped)
     assert [d.text for d in documents] == [GOOD]
     assert dropped == {"duplicate": 1, "path": 1, "size": 1}
+
+
+def test_thirteen_words_of_the_benchmark_are_an_overlap_and_twelve_are_none() -> None:
+    benchmark = filters.Benchmark(
+        ["def add_all(numbers):\n    # One two three, four: five six seven eight nine ten.\n"]
+    )
+    assert benchmark.shared("# DEF add_all numbers -- one/two/three four\nfive six seven eight nine ten") == {
+        ("def", "add_all", "numbers", *["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+    }
+    assert not benchmark.shared("add_all numbers one two three four five six seven eight nine ten")
+
+
+def test_what_shares_words_with_the_benchmark_is_dropped_and_not_remembered_as_seen() -> None:
+    dropped: Counter[str] = Counter()
+    words = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    sources = [("p/a.py", f"{GOOD}# {words}\n".encode())]
+    seen = filters.NearDuplicates()
+    assert corpus.accept("p", sources, filters.Benchmark([words]), seen, dropped) == []
+    assert dropped == {"benchmark": 1}
+    assert seen.reject(GOOD) is None
+
+
+def human_eval(folder: Path) -> Path:
+    path = folder / "HumanEval.jsonl.gz"
+    with gzip.open(path, "wt") as file:
+        row = {"prompt": "def f(a, b, c):\n", "canonical_solution": "    return a + b * c - a - b - c + a + c\n"}
+        file.write(json.dumps(row) + "\n")
+    return path
+
+
+def test_overlap_finds_in_the_shards_what_the_benchmark_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copied = "import os\n\ndef f(a, b, c):\n    return a + b * c - a - b - c + a\n"
+    corpus.write_shards([corpus.Document("p", "a.py", t) for t in (GOOD, copied)], CODE, tmp_path, "train")
+    corpus.write_shards([corpus.Document("q", "b.py", GOOD)], CODE, tmp_path, "held_out")
+    corpus.overlap(tmp_path, corpus.read_benchmark(human_eval(tmp_path)))
+    assert capsys.readouterr().out.splitlines() == [
+        "train: 1 of 2 documents share 1 runs of 13 words",
+        "     1 def f a b c return a b c a b c a",
+        "held_out: 0 of 1 documents share 0 runs of 13 words",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "is missing: get it"), (b"text", "cannot be read as HumanEval")]
+)
+def test_a_benchmark_that_cannot_be_read_is_reported(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "HumanEval.jsonl.gz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(packages.CorpusError, match=message):
+        corpus.read_benchmark(path)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_statistics_say_whether_the_files_were_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    document = corpus.Document("p", "a.py", GOOD)
+    monkeypatch.setattr(corpus, "collect", lambda *_: {"held_out": [document], "train": [document]})
+    benchmark = human_eval(tmp_path) if there else tmp_path / "absent"
+    corpus.build(tmp_path, tmp_path, benchmark)
+    said = json.loads((tmp_path / "stats.json").read_text())["benchmark"]
+    assert said.startswith("sha256 ") if there else said == "not checked"
 
 
 def test_wheel_tags_name_the_platform_of_the_pinned_file() -> None:
