@@ -41,6 +41,9 @@ class Router(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Of x [N, D]: float32 weights and int64 indices of the chosen experts, each [N, top_k]."""
+        if len(self.per_expert_scale) == 1:  # nothing to choose
+            chosen = torch.zeros(len(x), 1, dtype=torch.long, device=x.device)
+            return self.per_expert_scale.float().expand(len(x), 1), chosen
         scores = self.proj(rms(x, self.eps) * self.scale * x.shape[-1] ** -0.5)
         weights, chosen = F.softmax(scores, dim=-1, dtype=torch.float32).topk(self.top_k, dim=-1)
         return weights / weights.sum(dim=-1, keepdim=True) * self.per_expert_scale[chosen], chosen
