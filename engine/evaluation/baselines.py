@@ -18,20 +18,19 @@ STOP_RULE = (
 
 def one_copy(task: Task) -> str:
     """What followed the longest earlier match of the text before the cursor."""
-    found = copies(task.prefix, task.suffix, [task.suffix], whole_lines=not task.one_line)
+    found = copies(task.prefix, task.suffix_shown, [task.suffix], whole_lines=not task.one_line)
     return task.cut(found[0]) if found else ""
 
 
 def n_gram(task: Task) -> str:
     """What the file's own n-grams continue with; `STOP_RULE` says where it ends."""
     prefix = tokens().encode(task.prefix)
-    known = _count([prefix, tokens().encode(task.suffix)])
     # The cursor may stand inside a token: its beginning is given back and demanded of the first new token.
-    demanded = tokens().decode(prefix[-1:])
-    ids = prefix[:-1]
+    ids, demanded = prefix[:-1], tokens().decode(prefix[-1:])
+    known = _count([ids, tokens().encode(task.suffix)])
     first = _next(known, ids, demanded)
     if first is None:
-        demanded, ids, first = "", prefix, _next(known, prefix)
+        ids, demanded, first = prefix, "", _next(known, prefix)
     start, text, new = len(ids), "", first
     while new is not None and len(ids) - start < _MOST_TOKENS:
         ids = [*ids, new]
@@ -64,7 +63,7 @@ def _next(known: dict[tuple[int, ...], Counter[int]], ids: list[int], demanded: 
 
 def _end(task: Task, text: str) -> int | None:
     """Where the text has to end, if it does."""
-    rest_of_line = task.suffix.split("\n", 1)[0].strip()
+    rest_of_line = task.suffix_shown.split("\n", 1)[0].strip()
     ends = [text.find("\n")] if task.one_line and text.strip() else []
     key = rest_of_line[:3] or ("" if task.one_line else task.suffix.lstrip()[:8])
     if key:

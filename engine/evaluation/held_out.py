@@ -24,7 +24,7 @@ from typing import Any
 
 from rich.progress import track
 
-from engine.evaluation.tasks import HELD_OUT, EvaluationError, Task, tokens
+from engine.evaluation.tasks import HELD_OUT, ONE_LINE, EvaluationError, Task, tokens
 
 HOLES = Path(__file__).with_name("held_out_holes.jsonl")
 CORPUS = Path("var/corpus")  # where `make corpus` puts the texts
@@ -156,13 +156,19 @@ def holes(kind: str, files: list[SourceFile], count: int, seed: int = SEED) -> I
         span = draw_one(file, draw)
         if span is None or (file.name, span) in seen:
             continue
-        answer = file.text[span[0] : span[1]]
-        if span[1] <= len(file.text) and answer.strip() and len(tokens().encode(answer)) <= most_tokens:
-            if kind == "lines" and "" in (part.strip() for part in (answer.split("\n")[0], answer.split("\n")[-1])):
-                continue
+        if span[1] <= len(file.text) and _fits(kind, file.text[span[0] : span[1]], most_tokens):
             seen.add((file.name, span))
             yield file, span
     raise EvaluationError(f"these files have too few holes of the kind {kind}")
+
+
+def _fits(kind: str, answer: str, most_tokens: int) -> bool:
+    """Whether a drawn text is one that the kind asks for."""
+    if not answer.strip() or (kind in ONE_LINE and "\n" in answer):
+        return False
+    if kind == "lines" and not (answer.split("\n")[0].strip() and answer.split("\n")[-1].strip()):
+        return False
+    return len(tokens().encode(answer)) <= most_tokens
 
 
 def tasks(data: Path | None) -> tuple[list[Task], list[str]]:

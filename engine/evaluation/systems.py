@@ -84,7 +84,7 @@ class Engine:
 
         request = FillRequest(
             prefix=task.prefix,
-            suffix=task.suffix,
+            suffix=task.suffix_shown,
             language="python",
             path=task.path,
             single_line=task.one_line,

@@ -18,10 +18,10 @@ SETS = (HELD_OUT, "single-line", "multi-line", "random-span", "random-span-light
 LENGTHS = ((1, 1), (2, 3), (4, 8), (9, 16), (17, None))  # of answers, in tokens of the shipped tokenizer
 TRUNCATION = (
     "Where the hole lies in one line, the answer is the text before its first newline. Where the hole is whole lines "
-    "of HumanEval-Infilling (single-line, multi-line), a newline is put behind an answer that lacks it. "
-    "Nothing else is cut."
+    "of HumanEval-Infilling (single-line, multi-line), a newline is put behind an answer that lacks it; the engine and "
+    "the rows without a model are shown that newline before the suffix, servers are not. Nothing else is cut."
 )
-_ONE_LINE = ("line", "span", "whole-line", "single-line")
+ONE_LINE = ("line", "span", "whole-line", "arguments", "single-line")
 _WHOLE_LINES = ("single-line", "multi-line")
 
 
@@ -50,11 +50,16 @@ class Task:
     @property
     def one_line(self) -> bool:
         """Whether the hole is known to lie in one line."""
-        return self.kind in _ONE_LINE
+        return self.kind in ONE_LINE
 
     @property
     def blank_suffix(self) -> bool:
         return not self.suffix.strip()
+
+    @property
+    def suffix_shown(self) -> str:
+        """The suffix, with the newline before it that `cut` puts behind an answer."""
+        return "\n" + self.suffix if self.kind in _WHOLE_LINES else self.suffix
 
     @property
     def max_tokens(self) -> int:

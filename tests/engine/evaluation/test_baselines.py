@@ -23,6 +23,12 @@ def test_what_the_file_continues_with(kind: str, suffix: str, answer: str) -> No
     assert one_copy(Task("", "", "line", BEFORE, "", "\n")) == "em.price * item.count"
 
 
+def test_a_whole_line_of_the_benchmark_goes_to_its_end() -> None:
+    """Though the suffix begins with the next line, which the answer's end resembles."""
+    task = Task("", "", "single-line", BEFORE.removesuffix("    total += it"), "", "price = 1\n")
+    assert n_gram(task) == one_copy(task) == "    total += item.price * item.count\n"
+
+
 def test_nothing_known_is_an_empty_answer() -> None:
     task = Task("", "", "line", "x", "", "")
     assert (one_copy(task), n_gram(task)) == ("", "")
