@@ -3,7 +3,8 @@
     python -m engine.evaluation.held_out var/corpus/held_out_files.jsonl --to engine/evaluation/held_out_holes.jsonl
 
 drew the list of holes beside this file: one file a line, {"package", "path", "sha256", "holes": [[kind, start, end]]},
-in characters. It needs drawing anew only when the held-out packages change; their texts come from `make corpus`.
+in characters. It is to stay as it is, also under another tokenizer, as long as the held-out packages do not change;
+their texts come from `make corpus`.
 """
 
 from __future__ import annotations

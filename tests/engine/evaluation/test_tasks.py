@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.evaluation import held_out, humaneval_infilling
-from engine.evaluation.held_out import CORPUS, FILES, HOLES, KINDS, SourceFile, holes, listing
+from engine.evaluation.held_out import FILES, HOLES, KINDS, SourceFile, holes, listing
 from engine.evaluation.tasks import EvaluationError, Task, choose, length_class, tokens
 
 ROW = {
@@ -160,12 +160,6 @@ def test_the_committed_list() -> None:
     rows = [json.loads(line) for line in HOLES.read_text().splitlines()]
     kinds = Counter(kind for row in rows for kind, _, _ in row["holes"])
     assert kinds == {kind: count for kind, (count, _, _) in KINDS.items()}
-
-
-@pytest.mark.skipif(not (CORPUS / FILES).is_file(), reason="the corpus is not built here")
-def test_the_committed_list_is_what_the_command_draws(tmp_path: Path) -> None:
-    held_out.main([str(CORPUS / FILES), "--to", str(tmp_path / "list")])
-    assert (tmp_path / "list").read_bytes() == HOLES.read_bytes()
 
 
 def test_chosen_tasks() -> None:
