@@ -44,7 +44,7 @@ def _by_length(axes: Axes, found: Summary) -> None:
 def _reliability(axes: Axes, found: Summary) -> None:
     """Confidence against the share right; the bars' labels say how many tasks."""
     reliability = found["reliability"]
-    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title="Reliability")
+    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1.08), title="Reliability")
     if reliability is None:
         axes.text(0.5, 0.5, "no confidence given", ha="center")
         return
