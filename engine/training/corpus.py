@@ -8,7 +8,8 @@ The benchmark is HumanEval: a file that shares 13 successive words with one of i
 HumanEval.jsonl.gz is OpenAI's own, from the folder data of github.com/openai/human-eval; without it the build goes on,
 and stats.json says "not checked".
 
-OUT then holds train_NN.npy and held_out_NN.npy (uint16 token ids, each document as `<bos> tokens <eos>`),
+OUT then holds train_NN.safetensors and held_out_NN.safetensors (uint16 token ids `ids`, each document as
+`<bos> tokens <eos>`),
 held_out_files.jsonl ({"package", "path", "text"} a line) and stats.json. The text itself is never committed.
 """
 
@@ -32,6 +33,7 @@ from typing import get_args
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from engine.training import tokenizer as tokenizers_of_code
@@ -154,7 +156,7 @@ def _sample(documents: Sequence[Document]) -> Iterator[str]:
 
 
 def write_shards(documents: Sequence[Document], tokenizer: Tokenizer, out: Path, split: Split) -> int:
-    """Write OUT/<split>_NN.npy, about `SHARD_TOKENS` ids in each; returns the number of ids."""
+    """Write OUT/<split>_NN.safetensors, about `SHARD_TOKENS` ids in each; returns the number of ids."""
     shard, size, total = 0, 0, 0
     pending: list[np.ndarray[tuple[int], np.dtype[np.uint16]]] = []
     for start in range(0, len(documents), BATCH):
@@ -162,18 +164,18 @@ def write_shards(documents: Sequence[Document], tokenizer: Tokenizer, out: Path,
             pending.append(np.array([tokenizers_of_code.BOS, *encoding.ids, tokenizers_of_code.EOS], dtype=np.uint16))
             size += len(pending[-1])
         if size >= SHARD_TOKENS or start + BATCH >= len(documents):
-            np.save(out / f"{split}_{shard:02d}.npy", np.concatenate(pending))
+            save_file({"ids": np.concatenate(pending)}, out / f"{split}_{shard:02d}.safetensors")
             shard, size, total, pending = shard + 1, 0, total + size, []
     return total
 
 
 def read_shards(out: Path, split: Split, tokenizer: Tokenizer) -> Iterator[str]:
-    """The documents of OUT/<split>_NN.npy, as text again. Raises `CorpusError`."""
-    shards = sorted(out.glob(f"{split}_*.npy"))
+    """The documents of OUT/<split>_NN.safetensors, as text again. Raises `CorpusError`."""
+    shards = sorted(out.glob(f"{split}_*.safetensors"))
     if not shards:
         raise CorpusError(f"{out} holds no {split} shards: build the corpus first")
     for shard in track(shards, f"reading {split}", console=Console(stderr=True), transient=True):
-        ids = np.load(shard)
+        ids = load_file(shard)["ids"]
         for document in np.split(ids, np.flatnonzero(ids == tokenizers_of_code.EOS) + 1):
             yield tokenizer.decode(document.tolist())
 

@@ -77,7 +77,7 @@ def optimizers(network: DiffusionGemma, lr: float, dtype: torch.dtype) -> list[O
         (matrices if is_matrix else rest).append(parameter)
     return [
         Muon(matrices, lr=lr, momentum=0.95, weight_decay=0.01, dtype=dtype),
-        AdamW(rest, lr=lr * 0.2, betas=(0.9, 0.95), weight_decay=0.0),
+        AdamW(rest, lr=lr * 0.2, betas=(0.9, 0.95), weight_decay=0.0, fused=network.device.type == "cuda"),
     ]
 
 

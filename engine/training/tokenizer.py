@@ -11,10 +11,23 @@ from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from engine.training.bpe import BOS, DEFAULT_PATH, END_OF_GAP, EOS, MASK, MIDDLE, PAD, SPECIAL_TOKENS, SUFFIX
+
+__all__ = [
+    "BOS",
+    "DEFAULT_PATH",
+    "END_OF_GAP",
+    "EOS",
+    "MASK",
+    "MIDDLE",
+    "PAD",
+    "SPECIAL_TOKENS",
+    "SUFFIX",
+    "load",
+    "train",
+]
+
 VOCABULARY_SIZE = 8192
-PAD, EOS, BOS, END_OF_GAP, MASK, SUFFIX, MIDDLE = range(7)
-SPECIAL_TOKENS = ("<pad>", "<eos>", "<bos>", "<end_of_gap>", "<mask>", *(f"<reserved_{i}>" for i in range(5, 16)))
-DEFAULT_PATH = Path(__file__).parent.parent / "default_model" / "tokenizer.json"
 
 _PRE_TOKEN = "|".join(
     (

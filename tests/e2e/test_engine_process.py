@@ -246,12 +246,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network of the default model's shape with random weights, which never settles on an answer."""
     import torch
 
+    from engine.training.shape import GENERATION, SHAPES, config, new_network
     from engine.training.tokenizer import DEFAULT_PATH
-    from engine.training.train import CONFIG, GENERATION, new_network
     from engine.weights.checkpoint import save_network
 
     folder = tmp_path_factory.mktemp("checkpoint")
-    save_network(new_network(0), folder, CONFIG, torch.bfloat16)
+    save_network(new_network(SHAPES["small"]), folder, config(SHAPES["small"]), torch.bfloat16)
     restless = {**GENERATION, "confidence_threshold": 0.0}
     (folder / "generation_config.json").write_text(json.dumps(restless))
     shutil.copy(DEFAULT_PATH, folder / "tokenizer.json")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from engine.training import corpus, filters, packages, tokenizer
 
@@ -185,7 +186,7 @@ def test_the_manifest_pins_permissive_packages_of_both_splits() -> None:
 def test_shards_hold_each_document_between_bos_and_eos(tmp_path: Path) -> None:
     documents = [corpus.Document("p", f"{i}.py", text) for i, text in enumerate([GOOD, "import os\n"])]
     total = corpus.write_shards(documents, CODE, tmp_path, "train")
-    ids = np.load(tmp_path / "train_00.npy")
+    ids = load_file(tmp_path / "train_00.safetensors")["ids"]
     assert ids.dtype == np.uint16
     assert len(ids) == total
     ends = np.flatnonzero(ids == tokenizer.EOS)

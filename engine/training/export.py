@@ -1,0 +1,33 @@
+"""A run's network as a checkpoint folder in the published layout."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import torch
+
+from engine.training.bpe import DEFAULT_PATH
+from engine.training.shape import GENERATION, SHAPES, config, new_network
+from engine.training.store import facts_of, read_group
+from engine.weights.checkpoint import save_network
+
+
+def export(run: Path, folder: Path) -> None:
+    """Write a run's network, its averaged weights if it has them, in bfloat16, with SHA256SUMS."""
+    facts = facts_of(run)
+    shape = SHAPES[facts["shape"]]
+    network = new_network(shape)
+    weights = read_group(run, "network", torch.device("cpu"))
+    if "ema" in facts["tensors"]:
+        weights |= read_group(run, "ema", torch.device("cpu"))
+    network.load_state_dict(weights)
+    save_network(network, folder, config(shape, facts["noise"], facts["fim"]), torch.bfloat16)
+    (folder / "generation_config.json").write_text(json.dumps(GENERATION, indent=2) + "\n", "utf-8")
+    if folder.resolve() != DEFAULT_PATH.parent:
+        shutil.copyfile(DEFAULT_PATH, folder / "tokenizer.json")
+    names = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json")
+    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
