@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -98,11 +99,21 @@ def test_everything_behind_an_accepted_padding_token_is_padding(network, cache, 
     assert PADDING not in seen[1][2:4]
 
 
-def test_banned_tokens_are_never_predicted(network, cache):
+@pytest.mark.parametrize("all_rows", [False, True])
+@pytest.mark.parametrize("slots", [(), (6,)], ids=["every slot", "each slot"])
+def test_banned_tokens_are_never_predicted(network, cache, slots, all_rows):
     plain = canvas()
-    banned = Canvas(plain.ids, plain.pinned, plain.noise, banned=torch.arange(VOCABULARY) < 32)
-    drafts = [step.draft for step in denoise_canvas(network, cache, banned, NEVER)]
+    ban = (torch.arange(VOCABULARY) < 32).expand(*slots, VOCABULARY)
+    banned = Canvas(plain.ids, plain.pinned, plain.noise, banned=ban)
+    drafts = [step.draft for step in denoise_canvas(network, cache, banned, NEVER, all_rows=all_rows)]
     assert torch.cat(drafts).min() >= 32
+
+
+def test_nothing_is_drawn_after_the_last_step(network, cache):
+    generator = torch.Generator().manual_seed(7)
+    one_step = dataclasses.replace(NEVER, max_steps=1)
+    list(denoise_canvas(network, cache, canvas("mask"), one_step, generator))
+    assert torch.equal(generator.get_state(), torch.Generator().manual_seed(7).get_state())
 
 
 def test_same_seed_same_result(network, cache):
