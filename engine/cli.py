@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from engine import process
 from engine.process import Unavailable
 from engine.protocol import FillRequest, FillResult, socket_path, to_json
+from engine.training import train as training_commands
 
 if TYPE_CHECKING:
     from engine.resident import Model
@@ -97,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
         help="how the server wants the suffix: as a field of its own (default) or in the prompt",
     )
     scoring.set_defaults(command=evaluate)
+
+    training = commands.add_parser("train", help="train the default model, or one like it")
+    training_commands.add_commands(training)
+    training.set_defaults(command=train)
     return parser
 
 
@@ -220,6 +225,12 @@ def evaluate(arguments: argparse.Namespace) -> int:
     except EvaluationError as error:
         return _complain(str(error), BAD_INPUT)
     return DONE if finished else INTERRUPTED
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train, export, plot."""
+    _wait_passively()
+    return training_commands.run(arguments)
 
 
 def _wait_passively() -> None:

@@ -109,7 +109,7 @@ def _permuted(shards: Shards, ids: list[int], random: Random) -> tuple[list[int]
 def infill_batch(
     shards: Shards, random: Random, noise: torch.Generator, rows: int, holes: Holes
 ) -> tuple[Tensor, CanvasBatch]:
-    """Token ids [rows, ROW] and `holes.per_row` canvases for each."""
+    """Token ids [rows, ROW] and `holes.per_row` canvases for each; rows are longer with the suffix before them."""
     ids: list[list[int]] = []
     canvases: list[_Canvas] = []
     while len(ids) < rows:
@@ -117,7 +117,7 @@ def infill_batch(
         found = list(_canvases(shards, row, random, holes))
         if len(found) == holes.per_row:
             before = [SUFFIX, *found[0].suffix, MIDDLE] if holes.suffix_first else []
-            ids.append([row[0], *before, *row[1:]][:ROW])
+            ids.append([row[0], *before, *row[1:]][: ROW + (FIM_SUFFIX[1] + 2 if holes.suffix_first else 0)])
             canvases += found
     shape = (rows, holes.per_row, CANVAS)
     clean = torch.tensor([canvas.clean for canvas in canvases])
@@ -149,8 +149,7 @@ def noised(clean: Tensor, slots: Tensor, holes: Holes, random: torch.Generator) 
 
 def _canvases(shards: Shards, row: list[int], random: Random, holes: Holes) -> Iterator[_Canvas]:
     """Up to `holes.per_row` canvases cut from random lines of the row."""
-    reach = ROW - 24 - (FIM_SUFFIX[1] if holes.suffix_first else 0)
-    lines = [*shards.lines(row, 8, reach)] * 2
+    lines = [*shards.lines(row, 8, ROW - 24)] * 2
     random.shuffle(lines)
     found = 0
     for line in lines:

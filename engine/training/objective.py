@@ -115,6 +115,13 @@ def infill_loss(
     return denoise, _next_token_loss(network, hidden, ids, dtype)
 
 
+@torch.no_grad()
+def gap_logits(network: DiffusionGemma, ids: Tensor, canvases: CanvasBatch) -> Tensor:
+    """What one denoising step says of the free slots: float32 logits [N, V]."""
+    _, caches = _encode_row(network, ids)
+    return network.causal_logits(_CanvasView(network, canvases, ids.shape[1]).free_hidden(caches, None))
+
+
 def _encode_row(network: DiffusionGemma, ids: Tensor) -> tuple[Tensor, list[LayerCache]]:
     """Hidden states and every layer's keys and values of all tokens (nothing slides out of a row)."""
     x = network.embed(ids)

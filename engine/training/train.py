@@ -3,6 +3,8 @@
     dg-engine train causal --out RUN --steps N
     dg-engine train infill --from RUN --out RUN2 --steps N
     dg-engine train export --out RUN2 --to FOLDER
+    dg-engine train plot RUN RUN2 --out curves.svg
+    dg-engine train experiments --out FOLDER
 
 The same as `python -m engine.training.train …`, which needs torch and safetensors alone.
 """
@@ -14,7 +16,6 @@ import sys
 from pathlib import Path
 
 from engine.training.options import Options, add_stages
-from engine.training.packages import CorpusError
 
 DONE, STOPPED, BAD_INPUT = 0, 1, 2
 
@@ -27,24 +28,54 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     exporting.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
     exporting.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="the model folder to write")
 
+    plotting = commands.add_parser("plot", help="draw the curves of runs (needs matplotlib)")
+    plotting.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    plotting.add_argument("--out", type=Path, default=Path("curves.svg"), metavar="FILE", help="default: curves.svg")
+    studying = commands.add_parser("experiments", help="compare recipes on tiny networks; takes hours, can be resumed")
+    studying.add_argument("--corpus", type=Path, default=Options.corpus, metavar="FOLDER", help="of token shards")
+    studying.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for runs and tables")
+    studying.add_argument("--steps", type=int, metavar="N", help="of each run, for a first look at it")
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the parsed arguments say; the exit code."""
+    from engine.training.packages import CorpusError
     from engine.training.store import TrainingError
 
     try:
-        if arguments.training == "export":
-            from engine.training.export import export
-
-            export(arguments.out, arguments.to)
-            return DONE
-        from engine.training.run import Run
-
-        options = Options.of(argparse.Namespace(stage=arguments.training, **vars(arguments)))
-        return DONE if Run(options).train() else STOPPED
+        return DONE if _COMMANDS[arguments.training](arguments) else STOPPED
     except (TrainingError, CorpusError) as error:
         print(f"train: {error}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _train(arguments: argparse.Namespace) -> bool:
+    from engine.training.run import Run
+
+    return Run(Options.of(argparse.Namespace(stage=arguments.training, **vars(arguments)))).train()
+
+
+def _export(arguments: argparse.Namespace) -> bool:
+    from engine.training.export import export
+
+    export(arguments.out, arguments.to)
+    return True
+
+
+def _plot(arguments: argparse.Namespace) -> bool:
+    from engine.training.curves import plot
+
+    plot(arguments.runs, arguments.out)
+    return True
+
+
+def _experiments(arguments: argparse.Namespace) -> bool:
+    from engine.training.experiments import run_all
+
+    return run_all(arguments.corpus, arguments.out, arguments.steps)
+
+
+_COMMANDS = {"causal": _train, "infill": _train, "export": _export, "plot": _plot, "experiments": _experiments}
 
 
 def main(argv: list[str] | None = None) -> int:

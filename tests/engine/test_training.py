@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from engine import fill, load
-from engine.training.bpe import BOS, EOS, Bpe
 from engine.training.store import PIECE, TrainingError, facts_of, latest, read_group, save_checkpoint
 from engine.training.train import main
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 INFILL = ("--steps", "30", "--noise", "mask-uniform", "--causal-rows", "1")
 ROOT = Path(__file__).parent.parent.parent
@@ -37,26 +37,6 @@ from engine.training import run, train
 run.REPORT_EVERY, run.HELD_OUT, run.SAVE_EVERY_S = 10, 1, 0.1
 sys.exit(train.main(sys.argv[1:]))
 """
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shards of this project's own code."""
-    folder, bpe = tmp_path_factory.mktemp("corpus"), Bpe()
-    for split, pattern in (("train", "engine/*/*.py"), ("held_out", "dg_lsp/*.py")):
-        documents = [bpe.encode(path.read_text("utf-8")) for path in sorted(ROOT.glob(pattern))]
-        ids = torch.tensor([i for ids in documents for i in (BOS, *ids, EOS)]).to(torch.uint16)
-        save_file({"ids": ids}, folder / f"{split}_00.safetensors")
-    return folder
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """The networks are too small for more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def command(stage: str, corpus: Path, out: Path, *options: str) -> list[str]:
