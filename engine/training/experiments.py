@@ -128,7 +128,8 @@ def _size(shape: str) -> int:
 
 def _write(out: Path, results: dict[str, list[dict[str, float]]]) -> None:
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    tables = [_table(title, rows, results) for title, rows in EXPERIMENTS.items()]
+    begun = {title: rows for title, rows in EXPERIMENTS.items() if any(v.name in results for v in rows.values())}
+    tables = [_table(title, rows, results) for title, rows in begun.items()]
     (out / "results.md").write_text("\n".join(tables), "utf-8")
 
 

@@ -43,7 +43,7 @@ def _language_model(network: DiffusionGemma, shards: Shards) -> dict[str, float]
 
 
 def _denoiser(network: DiffusionGemma, shards: Shards, holes: Holes, count: int) -> dict[str, float]:
-    """Of one step at a noise level: the loss on middles with their ends, and shares of the gaps that are right."""
+    """Of one step at a noise level: loss where noise hides a middle or its end, shares of gaps that are right."""
     random, noise = Random(_SEED), torch.Generator().manual_seed(_SEED)
     loss = weight = 0.0
     right: list[tuple[bool, bool, bool]] = []
@@ -51,8 +51,9 @@ def _denoiser(network: DiffusionGemma, shards: Shards, holes: Holes, count: int)
         ids, canvases = infill_batch(shards, random, noise, ROWS, holes)
         logits = gap_logits(network, ids, canvases)
         targets = canvases.clean.flatten()[canvases.slots]
-        loss += float((F.cross_entropy(logits, targets, reduction="none") * canvases.weights).sum())
-        weight += float(canvases.weights.sum())
+        weights = canvases.weights * (canvases.noisy.flatten()[canvases.slots] != targets)
+        loss += float((F.cross_entropy(logits, targets, reduction="none") * weights).sum())
+        weight += float(weights.sum())
         right += _right(logits.argmax(dim=-1), targets, canvases)
     first, whole, end = (sum(column) / len(right) for column in zip(*right, strict=True))
     return {"denoise": loss / weight, "first token": first, "whole gap": whole, "end": end}
