@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         return DONE if _COMMANDS[arguments.training](arguments) else STOPPED
-    except (TrainingError, CorpusError) as error:
+    except (TrainingError, CorpusError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return BAD_INPUT
 
