@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 Priority = Literal["automatic", "manual"]
 Source = Literal["denoised", "causal", "copied"]
-FinishReason = Literal["stop", "length", "steps", "deadline"]
+FinishReason = Literal["stop", "length", "steps", "deadline", "unsure"]
 EngineState = Literal["loading", "ready", "error"]
 
 _T = TypeVar("_T")
@@ -81,7 +81,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One possible middle. `confidence` lies in [0, 1]; `source` says how it was made."""
+    """One possible middle; `source` says how it was made.
+
+    `confidence` lies in [0, 1]; of a calibrated model it is the share of such answers that are exactly right.
+    """
 
     middle: str
     source: Source
@@ -90,7 +93,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillResult:
-    """The answer to a fill: candidates, best first (empty when there is nothing to offer)."""
+    """The answer to a fill: candidates, best first (empty when there is nothing to offer).
+
+    An automatic request is answered with nothing, "unsure", where the best is less sure than the model's threshold.
+    """
 
     candidates: tuple[Candidate, ...]
     finish_reason: FinishReason

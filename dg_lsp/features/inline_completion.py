@@ -67,7 +67,9 @@ class InlineCompletion:
                 session.status.warn(f"no suggestion: {error.message}")
             return None
         if not result.candidates:
-            session.status.silent("no suggestion: the model has nothing to offer at this place")
+            unsure = result.finish_reason == "unsure"
+            why = "is not sure enough of its answer" if unsure else "has nothing to offer at this place"
+            session.status.silent(f"no suggestion: the model {why}")
             return None
         return _items(result, place, typed)
 

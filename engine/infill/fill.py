@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +13,7 @@ import torch
 
 from engine.infill import causal
 from engine.infill.anchored import Denoised, denoise_gap
+from engine.infill.calibration import Calibration, Features
 from engine.infill.copies import copies, cuts
 from engine.infill.layout import Layout, lay_out
 from engine.infill.loaded import LoadedModel
@@ -69,20 +72,22 @@ def run(
     fill.late()
     with fill.timed("context"):
         context, cache = model.encode(layout.context)
-    found: dict[str, Source] = {}
+    found: dict[str, list[Source]] = defaultdict(list)
     with fill.timed("denoise"):
         for text in _denoised(fill, layout, cache):
-            found.setdefault(text, "denoised")
+            found[text].append("denoised")
     with fill.timed("causal"):
         reader = model.reader(request, layout, context)
         for text in _causal(fill, layout, reader):
-            found.setdefault(text, "causal")
+            found[text].append("causal")
     with fill.timed("copy"):
         sources = [layout.suffix_text, *(snippet.text for snippet in request.related)]
         for text in copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=not request.single_line):
-            found.setdefault(text, "copied")
+            found[text].append("copied")
     with fill.timed("choose"):
-        candidates = _choose(reader, found)
+        candidates = _choose(reader, found, model.shape.calibration)
+    if request.priority == "automatic" and candidates and not _sure(model, candidates[0]):
+        candidates, fill.finish = (), "unsure"
     fill.timings["total"] = round((time.monotonic() - fill.started) * 1000, 1)
     return FillResult(
         candidates=candidates[: request.candidates],
@@ -161,12 +166,23 @@ def _usable(texts: list[str], request: FillRequest) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
-def _choose(reader: causal.Reader, found: dict[str, Source]) -> tuple[Candidate, ...]:
+def _sure(model: LoadedModel, best: Candidate) -> bool:
+    calibration = model.shape.calibration
+    return calibration is None or best.confidence >= calibration.threshold
+
+
+def _choose(
+    reader: causal.Reader, found: dict[str, list[Source]], calibration: Calibration | None
+) -> tuple[Candidate, ...]:
     """The candidates, best first by the causal score."""
     if not found:
         return ()
-    scored = zip(found.items(), causal.scores(reader, list(found)), strict=True)
-    ranked = sorted(scored, key=lambda item: -item[1].total)
-    return tuple(
-        Candidate(middle=text, source=source, confidence=round(score.mean, 4)) for (text, source), score in ranked
-    )
+    scores = causal.scores(reader, list(found))
+    best = max(score.total for score in scores)
+    everything = sum(math.exp(score.total - best) for score in scores)
+    candidates = []
+    for (text, sources), score in sorted(zip(found.items(), scores, strict=True), key=lambda item: -item[1].total):
+        features = Features(math.exp(score.total - best) / everything, score.mean, len(set(sources)), len(text))
+        confidence = calibration.confidence(features) if calibration else score.mean
+        candidates.append(Candidate(middle=text, source=sources[0], confidence=round(confidence, 4)))
+    return tuple(candidates)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tokenizers import Tokenizer
 
+from engine.infill.calibration import Calibration
 from engine.infill.ngram_cache import BREAK, NgramCache, Trust
 from engine.protocol import FillRequest
 from engine.weights.checkpoint import CheckpointError
@@ -40,6 +41,7 @@ class InfillShape:
     gap_tokens: tuple[int, ...] = (6, 12, 24, 48)
     canvas_tokens: int = 128
     fim_token_ids: tuple[int, int] | None = None  # before the suffix and before the middle, if trained so
+    calibration: Calibration | None = None  # what makes of scores a confidence; None: the mean probability is taken
     ngram_trust: Trust | None = None  # how far the file's own n-grams are believed; None: not at all
 
     @classmethod
@@ -49,13 +51,14 @@ class InfillShape:
         if own is None:
             return cls()
         try:
-            fim, trust = own.get("fim_token_ids"), own.get("ngram_trust")
+            fim, trust, calibration = (own.get(k) for k in ("fim_token_ids", "ngram_trust", "calibration"))
             shape = cls(
                 **{
                     **own,
                     "gap_tokens": tuple(own["gap_tokens"]),
                     "fim_token_ids": fim and tuple(fim),
                     "ngram_trust": trust and Trust(**trust),
+                    "calibration": calibration and Calibration(**calibration),
                 }
             )
         except KeyError as error:

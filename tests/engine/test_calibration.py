@@ -1,0 +1,53 @@
+"""Confidence, and the threshold for automatic answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.infill import run
+from engine.infill.calibration import Calibration, Features
+from engine.infill.loaded import LoadedModel
+from engine.protocol import FillRequest
+
+PLAIN = Calibration(bias=0.0, posterior=1.0, likelihood=0.0, agreement=0.5, length=0.0, threshold=0.5)
+
+
+def test_with_weight_one_on_the_share_alone_the_share_is_the_confidence():
+    assert PLAIN.confidence(Features(share=0.8, mean=0.1, sources=1, characters=5)) == pytest.approx(0.8)
+
+
+def test_an_answer_that_several_kinds_of_drafts_came_to_is_surer():
+    one, two = (PLAIN.confidence(Features(0.5, 0.5, sources, 4)) for sources in (1, 2))
+    assert two > one
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 3), st.integers(0, 10_000), st.floats(-50, 50))
+def test_confidence_is_a_probability_whatever_comes(share, mean, sources, characters, weight):
+    calibration = Calibration(weight, weight, weight, weight, weight, 0.5)
+    assert 0 <= calibration.confidence(Features(share, mean, sources, characters)) <= 1
+
+
+@pytest.fixture
+def asked(model):
+    """Fills with a model whose threshold is given."""
+
+    def ask(threshold, priority):
+        shape = replace(model.shape, calibration=replace(PLAIN, threshold=threshold))
+        other = LoadedModel(model.network, model.tokens, shape, model.settings, "other")
+        return run(other, FillRequest(prefix="def f():\n    ret", suffix="\n", single_line=True, priority=priority))
+
+    return ask
+
+
+def test_an_automatic_request_is_answered_only_above_the_threshold(asked):
+    unsure = asked(1.1, "automatic")
+    assert (unsure.candidates, unsure.finish_reason) == ((), "unsure")
+    assert asked(0.0, "automatic").candidates
+
+
+def test_who_asks_by_hand_gets_the_best_there_is(asked):
+    assert asked(1.1, "manual").candidates
