@@ -16,6 +16,7 @@ from engine.infill.layout import SUFFIX_CHARACTERS, Layout, Tokens
 from engine.infill.ngram_cache import NgramCache
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
+from engine.model.token_tree import ROOT, TokenTree
 
 HISTORY = 16  # tokens of what came before, enough for every n-gram
 LEAST = 1e-12  # a probability in whose place zero would rule a candidate out for ever
@@ -56,12 +57,11 @@ def scores(reader: Reader, candidates: list[str]) -> list[Score]:
     tail = layout.suffix_text[:SUFFIX_CHARACTERS]
     rows = [[reader.context.last, *tokens.encode(layout.head_text + text + tail)] for text in candidates]
     shared = _shared(rows)
-    longest = max(len(row) for row in rows)
-    ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows], device=network.device)
-    hidden, _ = network.encode_hidden(ids[:, :-1], reader.context.cache)  # [N, T - 1, D]
+    ids, parents, paths = _trie([row[:-1] for row in rows])
+    hidden = TokenTree(network, reader.context.cache).grow(ids, parents)
     results = []
-    for row, states in zip(rows, hidden, strict=True):
-        logits = network.causal_logits(states[shared - 1 : len(row) - 1])
+    for row, path in zip(rows, paths, strict=True):
+        logits = network.causal_logits(hidden[path[shared - 1 :]])
         targets = torch.tensor(row[shared:], device=network.device)
         chosen = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(dim=-1)
         probabilities = chosen.exp().tolist()
@@ -75,6 +75,24 @@ def scores(reader: Reader, candidates: list[str]) -> list[Score]:
         total = sum(math.log(max(p, LEAST)) for p in probabilities)
         results.append(Score(total, math.exp(total / len(probabilities))))
     return results
+
+
+def _trie(rows: list[list[int]]) -> tuple[list[int], list[int], list[list[int]]]:
+    """The rows with their common beginnings once: ids and parents of a tree's tokens, and each row's path in it."""
+    ids, parents = list[int](), list[int]()
+    places: dict[tuple[int, int], int] = {}  # by parent and id
+    paths = []
+    for row in rows:
+        parent, path = ROOT, list[int]()
+        for token in row:
+            if (parent, token) not in places:
+                places[parent, token] = len(ids)
+                ids.append(token)
+                parents.append(parent)
+            parent = places[parent, token]
+            path.append(parent)
+        paths.append(path)
+    return ids, parents, paths
 
 
 def _shared(rows: list[list[int]]) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.infill.causal import HISTORY, LEAST, Reader
 from engine.infill.layout import Layout, Tokens
-from engine.model.kv_cache import KVCache
+from engine.model.token_tree import ROOT, TokenTree
 
 FIM_SUFFIX_TOKENS = 32  # of the suffix, shown before the middle
 HEALED_TOKENS = 4  # given back at most at a cursor inside a word
@@ -21,11 +21,15 @@ KEPT = 24  # middles answered at most
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """A begun middle: its ids (first those that spell the text given back), its text, summed log-probability (nats)."""
+    """A begun middle: its ids (first those that spell the text given back), its text, summed log-probability (nats).
+
+    `parent` is the place of its last token's parent in the token tree.
+    """
 
     ids: tuple[int, ...]
     text: str
     total: float
+    parent: int
 
 
 @torch.inference_mode()
@@ -40,13 +44,14 @@ def search(reader: Reader, *, width: int, limit: int, proceed: Callable[[str], b
     """
     start = _Start.of(reader)
     found: dict[str, float] = {}
-    beam = [Hypothesis((), "", 0.0)]
+    beam = [Hypothesis((), "", 0.0, ROOT)]
     for _ in range(limit):
         grown: list[Hypothesis] = []
-        for hypothesis, probabilities in zip(beam, start.next_probabilities(beam), strict=True):
+        first = len(start.tree)
+        for place, (hypothesis, probabilities) in enumerate(zip(beam, start.next_probabilities(beam), strict=True)):
             if line:
                 _keep(found, hypothesis.text, hypothesis.total + start.log_end(probabilities))
-            grown += start.extended(hypothesis, probabilities, width)
+            grown += start.extended(hypothesis, probabilities, width, first + place)
         grown.sort(key=lambda hypothesis: -hypothesis.total)
         beam = []
         for hypothesis in grown[: 2 * width]:
@@ -89,7 +94,7 @@ class _Start:
     """Where all hypotheses begin: what is encoded already, and how a middle may end."""
 
     reader: Reader
-    cache: KVCache | None
+    tree: TokenTree
     last: int
     history: list[int]  # before the middle, for the n-grams
     demanded: str
@@ -111,14 +116,13 @@ class _Start:
         if len(ids) > 1:
             cache = network.encode(torch.tensor([ids[:-1]], device=network.device), cache)
         history = [*layout.context[1:], *head][-HISTORY:]
-        return cls(reader, cache, ids[-1], history, demanded, ends, tuple(suffix[:1]))
+        return cls(reader, TokenTree(network, cache), ids[-1], history, demanded, ends, tuple(suffix[:1]))
 
     def next_probabilities(self, beam: list[Hypothesis]) -> list[NDArray[np.float64]]:
-        """For each hypothesis the probabilities [V] of its next token; all hypotheses are of one length."""
+        """For each hypothesis the probabilities [V] of its next token; its last one is read now."""
         network, tokens = self.reader.network, self.reader.tokens
-        ids = torch.tensor([[self.last, *h.ids] for h in beam], device=network.device)
-        hidden, _ = network.encode_hidden(ids, self.cache)
-        rows = network.causal_logits(hidden[:, -1]).softmax(dim=-1).double().cpu().numpy()
+        hidden = self.tree.grow([h.ids[-1] if h.ids else self.last for h in beam], [h.parent for h in beam])
+        rows = network.causal_logits(hidden).softmax(dim=-1).double().cpu().numpy()
         for hypothesis, row in zip(beam, rows, strict=True):
             if self.reader.ngrams:
                 self.reader.ngrams.mix(row, [*self.history, *hypothesis.ids])
@@ -134,11 +138,13 @@ class _Start:
         """How likely the middle is over: the model says so, or the suffix's first token comes next."""
         return math.log(max(float(probabilities[list({*self.ends, *self.suffix})].sum()), LEAST))
 
-    def extended(self, hypothesis: Hypothesis, probabilities: NDArray[np.float64], width: int) -> list[Hypothesis]:
-        """The `width` most likely ways to go on."""
+    def extended(
+        self, hypothesis: Hypothesis, probabilities: NDArray[np.float64], width: int, place: int
+    ) -> list[Hypothesis]:
+        """The `width` most likely ways to go on from a hypothesis whose last token has this place in the tree."""
         best = np.argpartition(-probabilities, width)[:width].tolist()
         grown = [((*hypothesis.ids, i), float(probabilities[i])) for i in best if probabilities[i] > 0]
-        return [Hypothesis(ids, self.text(ids), hypothesis.total + math.log(p)) for ids, p in grown]
+        return [Hypothesis(ids, self.text(ids), hypothesis.total + math.log(p), place) for ids, p in grown]
 
     def text(self, ids: tuple[int, ...]) -> str:
         """The text of a middle's ids, without what was given back."""

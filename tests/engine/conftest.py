@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="session")
 def model() -> LoadedModel:
-    return load(device="cpu")
+    return load(device="cpu", dtype="float32")  # tolerances below are those of float32
 
 
 @pytest.fixture(scope="session")
