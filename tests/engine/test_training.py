@@ -23,7 +23,7 @@ from engine.training.train import main
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-INFILL = ("--steps", "30", "--noise", "mask-uniform", "--causal-rows", "1")
+INFILL = ("--steps", "30", "--ema", "0.9", "--noise", "mask-uniform", "--causal-rows", "1")
 ROOT = Path(__file__).parent.parent.parent
 CPU = torch.device("cpu")
 NOT_THERE = ("numpy", "tokenizers", "transformers", "rich", "pygls", "httpx", "huggingface_hub", "matplotlib")
