@@ -13,7 +13,7 @@ import torch
 
 from engine.infill import causal
 from engine.infill.anchored import Denoised, denoise_gap
-from engine.infill.calibration import Calibration, Features
+from engine.infill.calibration import Features
 from engine.infill.copies import copies, cuts
 from engine.infill.layout import Layout, lay_out
 from engine.infill.loaded import LoadedModel
@@ -24,6 +24,15 @@ from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishRea
 
 class Cancelled(Exception):
     """The fill was given up by the one who asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A candidate with what its confidence is made of."""
+
+    text: str
+    source: Source
+    features: Features
 
 
 @dataclass
@@ -68,6 +77,26 @@ def run(
     At the deadline the best of what is there is returned, with finish_reason "deadline". Raises `Cancelled`.
     """
     fill = _Fill(model, request, on_draft or (lambda draft: None), cancelled or (lambda: False))
+    candidates = tuple(_candidate(model, ranked) for ranked in _ranked(fill))
+    if request.priority == "automatic" and candidates and not _sure(model, candidates[0]):
+        candidates, fill.finish = (), "unsure"
+    fill.timings["total"] = round((time.monotonic() - fill.started) * 1000, 1)
+    return FillResult(
+        candidates=candidates[: request.candidates],
+        finish_reason=fill.finish,
+        steps=fill.steps,
+        model=model.name,
+        timings_ms=fill.timings,
+    )
+
+
+def rank(model: LoadedModel, request: FillRequest) -> list[Ranked]:
+    """All candidates of a fill with what their confidence is made of, best first."""
+    return _ranked(_Fill(model, request, lambda draft: None, lambda: False))
+
+
+def _ranked(fill: _Fill) -> list[Ranked]:
+    model, request = fill.model, fill.request
     layout = lay_out(request, model.tokens, model.shape)
     fill.late()
     with fill.timed("context"):
@@ -85,17 +114,7 @@ def run(
         for text in copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=not request.single_line):
             found[text].append("copied")
     with fill.timed("choose"):
-        candidates = _choose(reader, found, model.shape.calibration)
-    if request.priority == "automatic" and candidates and not _sure(model, candidates[0]):
-        candidates, fill.finish = (), "unsure"
-    fill.timings["total"] = round((time.monotonic() - fill.started) * 1000, 1)
-    return FillResult(
-        candidates=candidates[: request.candidates],
-        finish_reason=fill.finish,
-        steps=fill.steps,
-        model=model.name,
-        timings_ms=fill.timings,
-    )
+        return _choose(reader, found)
 
 
 def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
@@ -166,23 +185,26 @@ def _usable(texts: list[str], request: FillRequest) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
-def _sure(model: LoadedModel, best: Candidate) -> bool:
-    calibration = model.shape.calibration
-    return calibration is None or best.confidence >= calibration.threshold
-
-
-def _choose(
-    reader: causal.Reader, found: dict[str, list[Source]], calibration: Calibration | None
-) -> tuple[Candidate, ...]:
-    """The candidates, best first by the causal score."""
+def _choose(reader: causal.Reader, found: dict[str, list[Source]]) -> list[Ranked]:
+    """The texts, best first by the causal score."""
     if not found:
-        return ()
+        return []
     scores = causal.scores(reader, list(found))
     best = max(score.total for score in scores)
     everything = sum(math.exp(score.total - best) for score in scores)
-    candidates = []
+    ranked = []
     for (text, sources), score in sorted(zip(found.items(), scores, strict=True), key=lambda item: -item[1].total):
-        features = Features(math.exp(score.total - best) / everything, score.mean, len(set(sources)), len(text))
-        confidence = calibration.confidence(features) if calibration else score.mean
-        candidates.append(Candidate(middle=text, source=sources[0], confidence=round(confidence, 4)))
-    return tuple(candidates)
+        share = math.exp(score.total - best) / everything
+        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(set(sources)), len(text))))
+    return ranked
+
+
+def _candidate(model: LoadedModel, ranked: Ranked) -> Candidate:
+    calibration, features = model.shape.calibration, ranked.features
+    confidence = calibration.confidence(features) if calibration else features.mean
+    return Candidate(middle=ranked.text, source=ranked.source, confidence=round(confidence, 4))
+
+
+def _sure(model: LoadedModel, best: Candidate) -> bool:
+    calibration = model.shape.calibration
+    return calibration is None or best.confidence >= calibration.threshold

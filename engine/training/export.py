@@ -28,6 +28,11 @@ def export(run: Path, folder: Path) -> None:
     (folder / "generation_config.json").write_text(json.dumps(GENERATION, indent=2) + "\n", "utf-8")
     if folder.resolve() != DEFAULT_PATH.parent:
         shutil.copyfile(DEFAULT_PATH, folder / "tokenizer.json")
+    write_sums(folder)
+
+
+def write_sums(folder: Path) -> None:
+    """Write the hashes of a checkpoint folder's files into its SHA256SUMS."""
     names = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json")
     sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
     (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")
