@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from engine.training.data import CanvasBatch, Holes, causal_batch, infill_batch
 from engine.training.packages import Split
-from engine.training.shards import Shards
+from engine.training.shards import Shards, Stream
 
 AHEAD = 4  # batches that a worker has ready
 
@@ -55,6 +55,20 @@ class Recipe:
     uniform_from: int | None = None  # the step from which the noise is uniform, whatever `holes` says
 
 
+def make_batch(stream: Stream, recipe: Recipe, step: int) -> Batch:
+    """The batch of a step."""
+    random = Random(f"{recipe.seed} {step}")
+    if recipe.holes is None:
+        return Batch(causal_batch(stream, random, recipe.rows, recipe.fim))
+    holes = recipe.holes
+    if recipe.uniform_from is not None and step >= recipe.uniform_from:
+        holes = replace(holes, noise="uniform")
+    noise = torch.Generator().manual_seed(random.getrandbits(60))
+    ids, canvases = infill_batch(stream, random, noise, recipe.rows, holes)
+    causal = causal_batch(stream, random, recipe.causal_rows, fim=1.0) if recipe.causal_rows else None
+    return Batch(causal, ids, canvases, conditioned=random.random() < 0.5)
+
+
 class Batches(Dataset[Batch]):
     """The batches of a run, by step; each depends on the recipe and the step alone."""
 
@@ -63,17 +77,7 @@ class Batches(Dataset[Batch]):
         _opened(corpus, split)  # what is wrong with them is said now
 
     def __getitem__(self, step: int) -> Batch:
-        recipe, shards = self.recipe, _opened(self.corpus, self.split)
-        random = Random(f"{recipe.seed} {step}")
-        if recipe.holes is None:
-            return Batch(causal_batch(shards, random, recipe.rows, recipe.fim))
-        holes = recipe.holes
-        if recipe.uniform_from is not None and step >= recipe.uniform_from:
-            holes = replace(holes, noise="uniform")
-        noise = torch.Generator().manual_seed(random.getrandbits(60))
-        ids, canvases = infill_batch(shards, random, noise, recipe.rows, holes)
-        causal = causal_batch(shards, random, recipe.causal_rows, fim=1.0) if recipe.causal_rows else None
-        return Batch(causal, ids, canvases, conditioned=random.random() < 0.5)
+        return make_batch(_opened(self.corpus, self.split), self.recipe, step)
 
     def ahead(self, steps: range, workers: int, pinned: bool) -> Iterator[Batch]:
         """The batches of these steps, in order; `pinned`: in memory from which a GPU copies by itself."""

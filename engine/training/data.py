@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.training.bpe import END_OF_GAP, EOS, MASK, MIDDLE, PAD, SUFFIX
-from engine.training.shards import ROW, Shards
+from engine.training.shards import ROW, Stream
 
 VOCABULARY = 8192
 CANVAS = 64
@@ -65,14 +65,14 @@ class _Canvas:
     suffix: list[int]
 
 
-def causal_batch(shards: Shards, random: Random, rows: int, fim: float) -> Tensor:
+def causal_batch(shards: Stream, random: Random, rows: int, fim: float) -> Tensor:
     """Token ids [rows, ROW]; a share `fim` of the rows in fill-in-the-middle form."""
     drawn = [shards.row(random) for _ in range(rows)]
     drawn = [_fim_form(shards, row, random) if random.random() < fim else row for row in drawn]
     return torch.tensor([row[:ROW] for row in drawn])
 
 
-def _fim_form(shards: Shards, row: list[int], random: Random) -> list[int]:
+def _fim_form(shards: Stream, row: list[int], random: Random) -> list[int]:
     """The row with a few places written as `<suffix> what follows <middle> the line up to there <end of gap>`.
 
     The middle starts with its line, so that one form serves every cursor on that line.
@@ -91,7 +91,7 @@ def _fim_form(shards: Shards, row: list[int], random: Random) -> list[int]:
     return out + row[done:]
 
 
-def _permuted(shards: Shards, ids: list[int], random: Random) -> tuple[list[int], int] | None:
+def _permuted(shards: Stream, ids: list[int], random: Random) -> tuple[list[int], int] | None:
     """The text of ids in fill-in-the-middle form, and how many of the ids it stands for."""
     text, _ = shards.text(ids)
     cut = _cut_line(text, random)
@@ -107,7 +107,7 @@ def _permuted(shards: Shards, ids: list[int], random: Random) -> tuple[list[int]
 
 
 def infill_batch(
-    shards: Shards, random: Random, noise: torch.Generator, rows: int, holes: Holes
+    shards: Stream, random: Random, noise: torch.Generator, rows: int, holes: Holes
 ) -> tuple[Tensor, CanvasBatch]:
     """Token ids [rows, ROW] and `holes.per_row` canvases for each; rows are longer with the suffix before them."""
     ids: list[list[int]] = []
@@ -147,7 +147,7 @@ def noised(clean: Tensor, slots: Tensor, holes: Holes, random: torch.Generator) 
     return torch.where(hidden, MASK if holes.noise == "mask" else noise, clean)
 
 
-def _canvases(shards: Shards, row: list[int], random: Random, holes: Holes) -> Iterator[_Canvas]:
+def _canvases(shards: Stream, row: list[int], random: Random, holes: Holes) -> Iterator[_Canvas]:
     """Up to `holes.per_row` canvases cut from random lines of the row."""
     lines = [*shards.lines(row, 8, ROW - 24)] * 2
     random.shuffle(lines)
@@ -161,7 +161,7 @@ def _canvases(shards: Shards, row: list[int], random: Random, holes: Holes) -> I
                 return
 
 
-def _canvas(shards: Shards, row: list[int], line: int, random: Random, holes: Holes) -> _Canvas | None:
+def _canvas(shards: Stream, row: list[int], line: int, random: Random, holes: Holes) -> _Canvas | None:
     """A hole in the line that starts at token `line`, laid out; None where nothing fits or there is no code to cut."""
     text, ended = shards.text(row[line:])
     cut = _cut_line(text, random)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from engine.model.attention import causal_mask
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import LayerCache
+from engine.training.batches import Batch
 from engine.training.bpe import MIDDLE, SUFFIX
 from engine.training.data import CanvasBatch
 
@@ -80,6 +81,20 @@ def cross_entropy(
     )
     total = weights.sum().clamp(min=1.0)
     return Loss(loss / total, (right / total).detach())
+
+
+def losses_of(network: DiffusionGemma, batch: Batch, dtype: torch.dtype) -> dict[str, Loss]:
+    """The losses on one batch by name, computed in `dtype`."""
+    losses: dict[str, Loss] = {}
+    with torch.autocast(network.device.type, dtype, enabled=dtype != torch.float32):
+        if batch.ids is not None and batch.canvases is not None:
+            losses["denoise"], losses["causal"] = infill_loss(
+                network, batch.ids, batch.canvases, batch.conditioned, dtype
+            )
+        if batch.causal is not None:
+            name = "fim" if losses else "causal"
+            losses[name] = causal_loss(network, batch.causal, dtype)
+    return losses
 
 
 def causal_loss(network: DiffusionGemma, ids: Tensor, dtype: torch.dtype) -> Loss:

@@ -16,7 +16,7 @@ from torch import Tensor
 from engine.runtime.device import choose_device, choose_dtype
 from engine.training.batches import Batch, Batches, Recipe
 from engine.training.data import Holes
-from engine.training.objective import Loss, causal_loss, infill_loss
+from engine.training.objective import losses_of
 from engine.training.optimizer import optimizers, schedule
 from engine.training.options import Options
 from engine.training.progress import Progress
@@ -120,7 +120,7 @@ class Run:
             _compile(self.network)
         saved = time.monotonic()
         steps = range(self.step, self.options.steps)
-        with _signals(self._stop):
+        with signals_to(self._stop):
             for batch in self.batches.ahead(steps, self.options.workers, self.device.type == "cuda"):
                 self._train_on(batch.to(self.device))
                 if self.step % REPORT_EVERY == 0 or self.step == self.options.steps:
@@ -148,7 +148,7 @@ class Run:
 
     def _train_on(self, batch: Batch) -> None:
         rate = schedule(self.step, self.options.steps, self.options.warmup, self.options.decay)
-        losses = self.losses(batch)
+        losses = losses_of(self.network, batch, self.dtype)
         torch.stack([self._weight(name) * loss.value for name, loss in losses.items()]).sum().backward()
         for optimizer, peak in zip(self.optimizers, self.peaks, strict=True):
             for group in optimizer.param_groups:
@@ -166,19 +166,6 @@ class Run:
     def _weight(self, name: str) -> float:
         return self.options.encoder_weight if self.options.stage == "infill" and name != "denoise" else 1.0
 
-    def losses(self, batch: Batch) -> dict[str, Loss]:
-        """The stage's losses on one batch."""
-        losses: dict[str, Loss] = {}
-        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            if batch.ids is not None and batch.canvases is not None:
-                losses["denoise"], losses["causal"] = infill_loss(
-                    self.network, batch.ids, batch.canvases, batch.conditioned, self.dtype
-                )
-            if batch.causal is not None:
-                name = "fim" if losses else "causal"
-                losses[name] = causal_loss(self.network, batch.causal, self.dtype)
-        return losses
-
     def _report(self) -> None:
         count = (self.step - 1) % REPORT_EVERY + 1
         line = {name: _rounded(total / count) for name, total in self.sums.items()}
@@ -192,7 +179,7 @@ class Run:
         """The losses on text that is never trained on."""
         totals: dict[str, Tensor] = {}
         for index in range(HELD_OUT):
-            for name, loss in self.losses(self.held_out[index].to(self.device)).items():
+            for name, loss in losses_of(self.network, self.held_out[index].to(self.device), self.dtype).items():
                 totals[name] = totals.get(name, torch.zeros(())) + torch.stack([loss.value, loss.right]).cpu()
         return {f"held_out_{name}": _rounded(total / HELD_OUT) for name, total in totals.items()}
 
@@ -216,7 +203,7 @@ def _rounded(pair: Tensor) -> list[float]:
 
 
 @contextmanager
-def _signals(handler: Any) -> Iterator[None]:
+def signals_to(handler: Any) -> Iterator[None]:
     """Ctrl-C and SIGTERM go to the handler."""
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""The token shards of a corpus, read as one long stream of rows."""
+"""Tokens read as one long stream of rows: those of a corpus's shards, or any others."""
 
 from __future__ import annotations
 
@@ -18,16 +18,13 @@ _SEEK = 64  # tokens in which a row looks for a line to start at
 _LOOK = 240  # tokens that hold any hole with its suffix
 
 
-class Shards:
-    """The shards of one split, mapped into memory, and what the sampling of holes asks of their tokens."""
+class Stream:
+    """Documents as arrays of token ids, and what the sampling of holes asks of their tokens."""
 
-    def __init__(self, folder: Path, split: Split) -> None:
-        self.arrays = [_ids(path) for path in sorted(folder.glob(f"{split}_*.safetensors"))]
-        self.sizes = [max(0, len(array) - ROW - TAIL - _SEEK) for array in self.arrays]
-        if not any(self.sizes):
-            raise CorpusError(f"{folder} has no {split}_*.safetensors: build the corpus first (make corpus)")
-        self.bpe = Bpe()
-        self.bytes_of = self.bpe.bytes_of
+    def __init__(self, arrays: list[Tensor], bpe: Bpe) -> None:
+        self.arrays, self.bpe = arrays, bpe
+        self.sizes = [max(0, len(array) - ROW - TAIL - _SEEK) for array in arrays]
+        self.bytes_of = bpe.bytes_of
         self.is_newline = [b.startswith((b"\n", b"\r\n")) for b in self.bytes_of]
 
     def row(self, random: Random) -> list[int]:
@@ -48,6 +45,15 @@ class Shards:
         end = next((i for i, token in enumerate(ids) if token < len(SPECIAL_TOKENS)), len(ids))
         text = b"".join(self.bytes_of[i] for i in ids[:end]).decode(errors="ignore")  # a last character cut in two
         return text, end < len(ids)
+
+
+class Shards(Stream):
+    """The shards of one split, mapped into memory."""
+
+    def __init__(self, folder: Path, split: Split) -> None:
+        super().__init__([_ids(path) for path in sorted(folder.glob(f"{split}_*.safetensors"))], Bpe())
+        if not any(self.sizes):
+            raise CorpusError(f"{folder} has no {split}_*.safetensors: build the corpus first (make corpus)")
 
 
 def _ids(path: Path) -> Tensor:
