@@ -41,8 +41,8 @@ def clean(data: bytes) -> str:
     return text[head.end() :] if head and _LICENCE.search(head[0]) else text
 
 
-def rejected_by_text(text: str) -> str | None:
-    """Why a text is unwanted, or None."""
+def rejected_by_text(text: str, python: bool = True) -> str | None:
+    """Why a text is unwanted, or None; `python`: it also has to parse."""
     encoded = text.encode()
     if not MIN_BYTES <= len(encoded) <= MAX_BYTES:
         return "size"
@@ -54,7 +54,7 @@ def rejected_by_text(text: str) -> str | None:
         return "non-ASCII"
     if 1 - len(encoded.translate(None, _LETTERS)) / len(encoded) < MIN_LETTERS:
         return "few letters"
-    return None if _parses(text) else "does not parse"
+    return None if not python or _parses(text) else "does not parse"
 
 
 def _parses(text: str) -> bool:

@@ -77,10 +77,10 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
     parser.add_argument("--from", dest="start", type=Path, metavar="RUN", help="start from this run's weights")
     parser.add_argument("--shape", help="of the network: tiny, small, base; default: that of --from, else small")
-    parser.add_argument("--steps", type=_count, default=Options.steps)
-    parser.add_argument("--rows", type=_count, default=Options.rows, help="rows of 448 tokens in a step")
+    parser.add_argument("--steps", type=count, default=Options.steps)
+    parser.add_argument("--rows", type=count, default=Options.rows, help="rows of 448 tokens in a step")
     parser.add_argument("--lr", type=float, default=Options.lr, help="peak rate of Muon; AdamW has a fifth")
-    parser.add_argument("--warmup", type=_count, default=Options.warmup, help="steps in which the rate rises")
+    parser.add_argument("--warmup", type=count, default=Options.warmup, help="steps in which the rate rises")
     parser.add_argument("--decay", type=_share, default=Options.decay, help="share of the steps in which it falls")
     parser.add_argument("--ema", type=_share, default=Options.ema, help="decay of averaged weights, as 0.999; 0: none")
     parser.add_argument("--seed", type=int, default=Options.seed)
@@ -92,7 +92,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="N", help="save and stop after so long; exit code 1")
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A whole number of the command line, at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError("must be a whole number, at least 1")
     return int(text)

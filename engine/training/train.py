@@ -5,6 +5,7 @@
     dg-engine train export --out RUN2 --to FOLDER
     dg-engine train plot RUN RUN2 --out curves.svg
     dg-engine train experiments --out FOLDER
+    dg-engine train finetune REPOSITORY --out FOLDER
 
 The same as `python -m engine.training.train …`, which needs torch and safetensors alone.
 """
@@ -12,12 +13,14 @@ The same as `python -m engine.training.train …`, which needs torch and safeten
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
-from engine.training.options import Options, add_stages
+from engine.training.options import Options, add_stages, count
 
 DONE, STOPPED, BAD_INPUT = 0, 1, 2
+DEFAULT_MODEL = Path(__file__).parent.parent / "default_model"
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -35,16 +38,34 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     studying.add_argument("--corpus", type=Path, default=Options.corpus, metavar="FOLDER", help="of token shards")
     studying.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for runs and tables")
     studying.add_argument("--steps", type=int, metavar="N", help="of each run, for a first look at it")
+    tuning = commands.add_parser("finetune", help="make a model know your repository")
+    tuning.add_argument("repository", type=Path, help="the folder with its source files")
+    tuning.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new model's; must be empty")
+    tuning.add_argument(
+        "--model", type=Path, default=DEFAULT_MODEL, metavar="FOLDER", help="default: the model that is shipped along"
+    )
+    tuning.add_argument("--minutes", type=_minutes, default=10.0, metavar="N", help="at most; default: 10")
+    tuning.add_argument(
+        "--lora", type=count, metavar="RANK", help="train low-rank updates of this rank instead of all weights"
+    )
+
+
+def _minutes(text: str) -> float:
+    if not 0 < float(text) < math.inf:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return float(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do what the parsed arguments say; the exit code."""
+    from engine.model.config import ConfigError
     from engine.training.packages import CorpusError
     from engine.training.store import TrainingError
+    from engine.weights.checkpoint import CheckpointError
 
     try:
         return DONE if _COMMANDS[arguments.training](arguments) else STOPPED
-    except (TrainingError, CorpusError, OSError) as error:
+    except (TrainingError, CorpusError, CheckpointError, ConfigError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return BAD_INPUT
 
@@ -75,7 +96,20 @@ def _experiments(arguments: argparse.Namespace) -> bool:
     return run_all(arguments.corpus, arguments.out, arguments.steps)
 
 
-_COMMANDS = {"causal": _train, "infill": _train, "export": _export, "plot": _plot, "experiments": _experiments}
+def _finetune(arguments: argparse.Namespace) -> bool:
+    from engine.training.finetune import finetune
+
+    return finetune(arguments.repository, arguments.out, arguments.model, arguments.minutes, arguments.lora)
+
+
+_COMMANDS = {
+    "causal": _train,
+    "infill": _train,
+    "export": _export,
+    "plot": _plot,
+    "experiments": _experiments,
+    "finetune": _finetune,
+}
 
 
 def main(argv: list[str] | None = None) -> int:
