@@ -163,11 +163,31 @@ def test_ctrl_c_keeps_the_best_so_far(code: Path, tiny: Path, tmp_path: Path, mo
     assert fill(load(tmp_path, device="cpu"), "x = ", max_steps=2).finish_reason
 
 
+def test_it_ends_when_the_loss_falls_no_more_and_goes_back_to_the_best(
+    code: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, seen = FineTuning._step, []
+
+    def spoilt(tuning: FineTuning, share: float) -> None:
+        step(tuning, share=0.1)
+        seen.append(tuning)
+        if tuning.steps > 5:
+            with torch.no_grad():
+                tuning.network.embed_tokens.weight.normal_()
+
+    monkeypatch.setattr(FineTuning, "_step", spoilt)
+    monkeypatch.setattr(finetune, "MEASURES", 1_000_000)  # one after each step
+    assert main(["train", "finetune", str(code), "--model", str(tiny), "--out", str(tmp_path)]) == 0
+    tuning = seen[-1]
+    assert tuning.steps <= 5 + finetune.PATIENCE
+    assert tuning.measure() == tuning.after
+
+
 def test_where_it_does_not_help_nothing_is_written(
     code: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(finetune, "RATE", 0.0)
-    monkeypatch.setattr(finetune, "MEASURES", 10_000)  # one after each step: it ends by itself
+    monkeypatch.setattr(finetune, "MEASURES", 1_000_000)  # one after each step: it ends by itself
     out = tmp_path / "out"
     assert main(["train", "finetune", str(code), "--model", str(tiny), "--out", str(out)]) == 1
     assert "the held-out loss did not fall: nothing is written" in capsys.readouterr().err
@@ -179,6 +199,9 @@ def test_merged_updates_are_the_network_with_them() -> None:
     names = set(network.state_dict())
     plain = network.encode_hidden(ids)[0]
     adapt(network, rank=4)
+    trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
+    assert trained
+    assert all(name.endswith((".down", ".up")) for name in trained)
     assert torch.equal(network.encode_hidden(ids)[0], plain)
     for module in network.modules():
         if isinstance(module, LowRank):
