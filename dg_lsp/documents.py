@@ -6,6 +6,7 @@ keystroke costs one copy of the list of lines.
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -13,7 +14,10 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from dg_lsp.positions import Encoding, characters_before, code_units, split_lines
+from dg_lsp.notebooks import Notebook
+from dg_lsp.positions import Encoding, characters_before, code_units, content, locate, replace, split_lines
+
+_log = logging.getLogger(__name__)
 
 MAX_BYTES = 4 * 1024 * 1024
 """The largest file that `read_document` takes."""
@@ -82,7 +86,7 @@ class Snapshot:
 
     def line_text(self, line: int) -> str:
         """A line without its line ending. Raises IndexError beyond the document."""
-        return _content(self._lines[line])
+        return content(self._lines[line])
 
     def line_start(self, line: int) -> int:
         """The offset of a line's first character. Raises IndexError beyond the document."""
@@ -102,7 +106,7 @@ class Snapshot:
         A column inside a character goes back to its start, one beyond the line to the line's end; a
         line beyond the document goes to the document's end.
         """
-        line, character = _locate(self._lines, position, encoding)
+        line, character = locate(self._lines, position, encoding)
         return self.line_start(line) + character
 
     def position_at(self, offset: int, encoding: Encoding) -> types.Position:
@@ -139,13 +143,22 @@ class Snapshot:
 
 
 class DocumentStore:
-    """The documents that the editor has open, each at its newest version."""
+    """The documents that the editor has open, each at its newest version; a cell of a notebook is a document.
+
+    An editor that breaks the protocol costs one line in the log for each document, and no error: an error would be
+    shown with every key.
+    """
 
     def __init__(self) -> None:
         self._snapshots: dict[str, Snapshot] = {}
+        self._notebooks: dict[str, Notebook] = {}
+        self._reported: set[str] = set()
 
     def open(self, item: types.TextDocumentItem) -> Snapshot:
-        """Take over a document that the editor opened."""
+        """Take over a document that the editor opened. One that is open already gets the new text."""
+        self._reported.discard(item.uri)
+        if item.uri in self._snapshots:
+            self._report(item.uri, "was opened twice; the second text holds")
         return self._keep(Snapshot(item.uri, item.language_id, item.version, item.text))
 
     def change(
@@ -153,18 +166,22 @@ class DocumentStore:
         document: types.VersionedTextDocumentIdentifier,
         changes: Sequence[types.TextDocumentContentChangeEvent],
         encoding: Encoding,
-    ) -> Snapshot:
+    ) -> Snapshot | None:
         """Apply edits, each relative to the result of the one before (LSP 3.18, didChange).
 
-        Raises DocumentError when the document is not open.
+        None when the document is not open: its text is not known then. A version that is not above the last one is
+        taken: messages keep their order, so the edits are right even where the number is not.
         """
         old = self._snapshots.get(document.uri)
         if old is None:
-            raise DocumentError(f"{document.uri} was changed but is not open: close it and open it again")
+            self._report(document.uri, "was changed but is not open; it has to be opened again")
+            return None
+        if document.version <= old.version:
+            self._report(document.uri, f"went from version {old.version} to {document.version}; its edits are applied")
         lines = old._lines.copy()
         for change in changes:
             if isinstance(change, types.TextDocumentContentChangePartial):
-                _replace(lines, change.range, change.text, encoding)
+                replace(lines, change.range, change.text, encoding)
             else:
                 lines = split_lines(change.text)
         return self._keep(Snapshot(old.uri, old.language_id, document.version, lines))
@@ -172,14 +189,65 @@ class DocumentStore:
     def close(self, uri: str) -> None:
         """Forget a document; nothing happens when it is not open."""
         self._snapshots.pop(uri, None)
+        self._reported.discard(uri)
 
     def get(self, uri: str) -> Snapshot | None:
         """The newest version of an open document."""
         return self._snapshots.get(uri)
 
+    def open_notebook(self, params: types.DidOpenNotebookDocumentParams) -> None:
+        """Take over a notebook and its cells. One that is open already is closed first."""
+        notebook = params.notebook_document
+        self._reported.discard(notebook.uri)
+        if notebook.uri in self._notebooks:
+            self.close_notebook(notebook.uri)
+            self._report(notebook.uri, "was opened twice; the second one holds")
+        self._notebooks[notebook.uri] = Notebook.of(notebook.cells)
+        for item in params.cell_text_documents:
+            self.open(item)
+
+    def change_notebook(self, params: types.DidChangeNotebookDocumentParams, encoding: Encoding) -> None:
+        """Follow cells that were added, removed, moved or changed in kind, and then the edits of their texts."""
+        uri, changes = params.notebook_document.uri, params.change.cells
+        notebook = self._notebooks.get(uri)
+        if notebook is None:
+            self._report(uri, "was changed but is not open; it has to be opened again")
+            return
+        if changes is None:
+            return
+        if changes.structure:
+            notebook = notebook.restructured(changes.structure.array)
+            for closed in changes.structure.did_close or ():
+                self.close(closed.uri)
+            for item in changes.structure.did_open or ():
+                self.open(item)
+        self._notebooks[uri] = notebook.with_kinds(changes.data or ())
+        for edited in changes.text_content or ():
+            self.change(edited.document, edited.changes, encoding)
+
+    def close_notebook(self, uri: str) -> None:
+        """Forget a notebook and its cells; nothing happens when it is not open."""
+        notebook = self._notebooks.pop(uri, None)
+        self._reported.discard(uri)
+        for cell in notebook.cells if notebook else ():
+            self.close(cell)
+
+    def cells_before(self, uri: str) -> list[Snapshot]:
+        """The code cells above a cell, from the top of its notebook; none for what is no cell."""
+        for notebook in self._notebooks.values():
+            if uri in notebook.cells:
+                return [self._snapshots[cell] for cell in notebook.code_before(uri) if cell in self._snapshots]
+        return []
+
     def _keep(self, snapshot: Snapshot) -> Snapshot:
         self._snapshots[snapshot.uri] = snapshot
         return snapshot
+
+    def _report(self, uri: str, what: str) -> None:
+        """Log what an editor did wrong, once until it opens or closes the document."""
+        if uri not in self._reported:
+            self._reported.add(uri)
+            _log.warning("%s %s", uri, what)
 
 
 def read_document(path: Path) -> Snapshot:
@@ -213,32 +281,7 @@ def language_of(path: str | Path) -> str:
     return _BY_SUFFIX.get(Path(path).suffix.lower(), "plaintext")
 
 
-def _content(line: str) -> str:
-    return line.rstrip("\r\n")
-
-
 def _starts_of(lengths: Iterable[int]) -> list[int]:
     starts = [0, *accumulate(lengths)]
     starts.pop()
     return starts
-
-
-def _locate(lines: list[str], position: types.Position, encoding: Encoding) -> tuple[int, int]:
-    """The line and the character in it where a position falls, clamped to the document."""
-    if position.line >= len(lines):
-        return len(lines) - 1, len(lines[-1])
-    return position.line, characters_before(_content(lines[position.line]), position.character, encoding)
-
-
-def _replace(lines: list[str], where: types.Range, text: str, encoding: Encoding) -> None:
-    """Replace a range in a list of lines, in place: only the lines it touches are split anew."""
-    edges = (_locate(lines, where.start, encoding), _locate(lines, where.end, encoding))
-    (first, head), (last, tail) = min(edges), max(edges)
-    text = lines[first][:head] + text + lines[last][tail:]
-    if first > 0 and text.startswith("\n") and lines[first - 1].endswith("\r"):
-        first -= 1  # the edit brought "\r" and "\n" together: they are one line ending now
-        text = lines[first] + text
-    new = split_lines(text)
-    if last + 1 < len(lines):
-        new.pop()  # the empty line behind the last line ending is the next line, which stands already
-    lines[first : last + 1] = new

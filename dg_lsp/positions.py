@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from lsprotocol import types
+
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)")
@@ -48,3 +50,29 @@ def characters_before(line: str, column: int, encoding: Encoding) -> int:
         else:
             high = middle - 1
     return low
+
+
+def content(line: str) -> str:
+    """A line without its line ending."""
+    return line.rstrip("\r\n")
+
+
+def locate(lines: list[str], position: types.Position, encoding: Encoding) -> tuple[int, int]:
+    """The line and the character in it where a position falls, clamped to the document."""
+    if position.line >= len(lines):
+        return len(lines) - 1, len(lines[-1])
+    return position.line, characters_before(content(lines[position.line]), position.character, encoding)
+
+
+def replace(lines: list[str], where: types.Range, text: str, encoding: Encoding) -> None:
+    """Replace a range in a list of lines, in place: only the lines it touches are split anew."""
+    edges = (locate(lines, where.start, encoding), locate(lines, where.end, encoding))
+    (first, head), (last, tail) = min(edges), max(edges)
+    text = "".join((lines[first][:head], text, lines[last][tail:]))
+    if first > 0 and text.startswith("\n") and lines[first - 1].endswith("\r"):
+        first -= 1  # the edit brought "\r" and "\n" together: they are one line ending now
+        text = lines[first] + text
+    new = split_lines(text)
+    if last + 1 < len(lines):
+        new.pop()  # the empty line behind the last line ending is the next line, which stands already
+    lines[first : last + 1] = new

@@ -20,6 +20,7 @@ from importlib.metadata import version
 from typing import Any
 
 import cattrs
+from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcInvalidRequest, JsonRpcParseError
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
@@ -90,8 +91,14 @@ class Server(LanguageServer):
 
     protocol: Protocol
 
-    def __init__(self) -> None:
-        super().__init__("dg-lsp", version("dg-lsp"), protocol_cls=Protocol, converter_factory=default_converter)
+    def __init__(self, notebooks: types.NotebookDocumentSyncOptions | None = None) -> None:
+        super().__init__(
+            "dg-lsp",
+            version("dg-lsp"),
+            protocol_cls=Protocol,
+            converter_factory=default_converter,
+            notebook_document_sync=notebooks,
+        )
         self.was_shut_down = False
         self._watch: asyncio.Task[None] | None = None
 

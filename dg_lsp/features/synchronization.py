@@ -1,4 +1,4 @@
-"""textDocument/didOpen, didChange, didClose: the document store follows the editor."""
+"""textDocument/didOpen, didChange, didClose and the same of notebooks: the document store follows the editor."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from lsprotocol import types
 
 from dg_lsp.session import Session
 
+# Every cell is wanted, also one of a language that we do not know: only so is the order of the cells whole.
+NOTEBOOKS = types.NotebookDocumentSyncOptions([types.NotebookDocumentFilterWithNotebook("*")])
+
 
 class Synchronization:
-    """Keeps the session's documents equal to the editor's."""
+    """Keeps the session's documents equal to the editor's.
+
+    What is computed for an older version of a document is of no use any more.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def open(self, params: types.DidOpenTextDocumentParams) -> None:
         """Take a document in."""
+        self._session.scheduler.supersede(params.text_document.uri)
         self._session.documents.open(params.text_document)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Make the document's next version; what is computed for the old one is of no use any more."""
+        """Make the document's next version."""
         session = self._session
         session.scheduler.supersede(params.text_document.uri)
         session.documents.change(params.text_document, params.content_changes, session.encoding)
@@ -27,3 +34,26 @@ class Synchronization:
         """Forget a document."""
         self._session.scheduler.supersede(params.text_document.uri)
         self._session.documents.close(params.text_document.uri)
+
+    def open_notebook(self, params: types.DidOpenNotebookDocumentParams) -> None:
+        """Take a notebook in."""
+        self._session.documents.open_notebook(params)
+
+    def change_notebook(self, params: types.DidChangeNotebookDocumentParams) -> None:
+        """Make the next versions of the cells that changed, in the notebook's new order."""
+        session = self._session
+        if cells := params.change.cells:
+            edited = [content.document.uri for content in cells.text_content or ()]
+            closed = [cell.uri for cell in (cells.structure and cells.structure.did_close) or ()]
+            for uri in (*edited, *closed):
+                session.scheduler.supersede(uri)
+        session.documents.change_notebook(params, session.encoding)
+
+    def save_notebook(self, params: types.DidSaveNotebookDocumentParams) -> None:
+        """Nothing: what is open is known already. Without a handler, each one would be logged as unknown."""
+
+    def close_notebook(self, params: types.DidCloseNotebookDocumentParams) -> None:
+        """Forget a notebook."""
+        for cell in params.cell_text_documents:
+            self._session.scheduler.supersede(cell.uri)
+        self._session.documents.close_notebook(params.notebook_document.uri)

@@ -72,8 +72,12 @@ def opened(text: str) -> DocumentStore:
     return store
 
 
-def change(store: DocumentStore, *changes: types.TextDocumentContentChangeEvent, encoding: Encoding) -> Snapshot:
-    return store.change(types.VersionedTextDocumentIdentifier(version=2, uri=URI), changes, encoding)
+def change(
+    store: DocumentStore, *changes: types.TextDocumentContentChangeEvent, encoding: Encoding, version: int = 2
+) -> Snapshot:
+    changed = store.change(types.VersionedTextDocumentIdentifier(version=version, uri=URI), changes, encoding)
+    assert changed is not None
+    return changed
 
 
 def edit(line: int, start: int, end: int, text: str) -> types.TextDocumentContentChangePartial:
@@ -181,12 +185,57 @@ def test_a_snapshot_outlives_later_versions_unchanged() -> None:
     assert store.get(URI) is second
 
 
-def test_a_closed_document_is_forgotten() -> None:
+def test_a_change_of_what_is_not_open_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     store = opened("text")
     store.close(URI)
+    document = types.VersionedTextDocumentIdentifier(version=2, uri=URI)
+    for _ in range(3):
+        assert store.change(document, [edit(0, 0, 0, "x")], "utf-16") is None
     assert store.get(URI) is None
-    with pytest.raises(DocumentError, match="is not open"):
-        change(store, edit(0, 0, 0, "x"), encoding="utf-16")
+    assert caplog.messages == [f"{URI} was changed but is not open; it has to be opened again"]
+
+
+def test_a_version_that_does_not_follow_is_logged_once_and_taken(caplog: pytest.LogCaptureFixture) -> None:
+    store = opened("a")
+    for _ in range(3):
+        latest = change(store, edit(0, 0, 0, "b"), encoding="utf-16", version=1)
+    assert (latest.version, latest.text) == (1, "bbba")
+    assert caplog.messages == [f"{URI} went from version 1 to 1; its edits are applied"]
+
+
+def test_versions_may_leave_gaps(caplog: pytest.LogCaptureFixture) -> None:
+    """LSP wants them to increase, no more."""
+    assert change(opened("a"), edit(0, 0, 0, "b"), encoding="utf-16", version=9).version == 9
+    assert caplog.messages == []
+
+
+def test_a_document_opened_twice_has_the_second_text(caplog: pytest.LogCaptureFixture) -> None:
+    store = opened("first")
+    store.open(types.TextDocumentItem(uri=URI, language_id="rust", version=5, text="second"))
+    document = store.get(URI)
+    assert document is not None
+    assert (document.text, document.language_id, document.version) == ("second", "rust", 5)
+    assert caplog.messages == [f"{URI} was opened twice; the second text holds"]
+
+
+@given(texts, encodings)
+def test_a_position_beyond_line_or_file_is_clamped(text: str, encoding: Encoding) -> None:
+    """A column goes back to its line's end, a line to the document's end (LSP 3.18, Position)."""
+    document, far = snapshot(text), 2**31 - 1
+    for line in range(document.line_count):
+        assert document.offset_at(types.Position(line, far), encoding) == document.line_end(line)
+    assert document.offset_at(types.Position(document.line_count, 0), encoding) == len(text)
+    assert document.offset_at(types.Position(far, far), encoding) == len(text)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_single_line_of_a_megabyte(encoding: Encoding) -> None:
+    """Minified files are like this; the edit lies behind a million characters of two kinds."""
+    line = "x='é😀';" * 150_000
+    column = width("é", encoding) + width("😀", encoding) + 5
+    changed = change(opened(line), edit(0, column * 149_999, column * 150_000, "end"), encoding=encoding)
+    assert changed.text == line[: -len("x='é😀';")] + "end"
+    assert changed.position_at(len(changed.text), encoding) == types.Position(0, column * 149_999 + 3)
 
 
 @pytest.mark.parametrize(
