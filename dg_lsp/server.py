@@ -13,7 +13,7 @@ from dg_lsp.features.code_actions import KIND, CodeActions
 from dg_lsp.features.configuration import Configuration
 from dg_lsp.features.inline_completion import InlineCompletion
 from dg_lsp.features.status import Status
-from dg_lsp.features.synchronization import Synchronization
+from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
 from dg_lsp.session import Session
 from dg_lsp.transport import Server, at_dispatch, log_without_code, plain
 
@@ -28,7 +28,7 @@ def serve() -> int:
 
 def create_server() -> Server:
     """A server with every feature registered, not yet started."""
-    server = Server()
+    server = Server(NOTEBOOKS)
     status = Status(server)
 
     async def start() -> LocalEngine:
@@ -81,7 +81,11 @@ def _register_documents(server: Server, synchronization: Synchronization) -> Non
         types.TEXT_DOCUMENT_DID_OPEN: synchronization.open,
         types.TEXT_DOCUMENT_DID_CHANGE: synchronization.change,
         types.TEXT_DOCUMENT_DID_CLOSE: synchronization.close,
+        types.NOTEBOOK_DOCUMENT_DID_OPEN: synchronization.open_notebook,
+        types.NOTEBOOK_DOCUMENT_DID_CHANGE: synchronization.change_notebook,
+        types.NOTEBOOK_DOCUMENT_DID_SAVE: synchronization.save_notebook,
+        types.NOTEBOOK_DOCUMENT_DID_CLOSE: synchronization.close_notebook,
     }
     for method, handler in handlers.items():
-        del server.protocol.fm.builtin_features[method]
+        server.protocol.fm.builtin_features.pop(method, None)  # pygls has none for saving
         server.feature(method)(plain(handler))
