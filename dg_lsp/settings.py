@@ -45,11 +45,15 @@ class FunctionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings of the language server: the section `dg` of an editor's configuration."""
+    """All settings of the language server: the section `dg` of an editor's configuration.
+
+    `exclude` names files that get nothing and are shown to no model, in the syntax of .gitignore.
+    """
 
     engine: EngineSettings = field(default_factory=EngineSettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
     function: FunctionSettings = field(default_factory=FunctionSettings)
+    exclude: tuple[str, ...] = ()
 
 
 def updated(base: Settings, given: Any) -> tuple[Settings, list[str]]:
@@ -78,7 +82,7 @@ def _merge(base: _T, given: Any, path: str, complaints: list[str]) -> _T:
         elif value is not None:
             minimum = _minimum(base, key)
             if _fits(hints[key], value, minimum):
-                changes[key] = value
+                changes[key] = tuple(value) if isinstance(value, list) else value
             else:
                 kept = _shown(getattr(base, key))
                 complaints.append(f"{name} takes {_takes(hints[key], minimum)}, not {_shown(value)}; it stays {kept}")
@@ -94,6 +98,8 @@ def _fits(kind: Any, value: Any, minimum: int) -> bool:
         return value in get_args(kind)
     if get_origin(kind) in (Union, types.UnionType):
         return any(_fits(option, value, minimum) for option in get_args(kind))
+    if get_origin(kind) is tuple:
+        return isinstance(value, list) and all(_fits(get_args(kind)[0], item, minimum) for item in value)
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool) and value >= minimum
     return isinstance(value, kind)
@@ -104,6 +110,8 @@ def _takes(kind: Any, minimum: int) -> str:
         return "one of " + ", ".join(f'"{option}"' for option in get_args(kind))
     if get_origin(kind) in (Union, types.UnionType):
         return " or ".join(_takes(option, minimum) for option in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"a list, each of it {_takes(get_args(kind)[0], minimum)}"
     names = {bool: "true or false", str: "a text", int: f"a whole number from {minimum} up", types.NoneType: "null"}
     return names[kind]
 
@@ -112,5 +120,5 @@ def _shown(value: Any) -> str:
     """A value as JSON would write it, short enough for one line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = f'"{value}"' if isinstance(value, str) else str(list(value) if isinstance(value, tuple) else value)
     return text if len(text) <= 40 else text[:37] + "..."

@@ -46,14 +46,20 @@ def test_a_later_update_lies_over_an_earlier_one() -> None:
             'dg.engine.device takes one of "auto", "cpu", "cuda", not "tpu"; it stays "auto"',
         ),
         ({"engine": {"model": ["x"]}}, "dg.engine.model takes a text, not ['x']; it stays \"\""),
+        ({"exclude": "*.py"}, 'dg.exclude takes a list, each of it a text, not "*.py"; it stays []'),
+        ({"exclude": ["*.py", 3]}, "dg.exclude takes a list, each of it a text, not ['*.py', 3]; it stays []"),
         ({"inline": 7}, "dg.inline takes an object with settings, not 7"),
         ("all", 'dg takes an object with settings, not "all"'),
-        ({"inlin": {}}, "unknown setting dg.inlin (known here: engine, inline, function)"),
+        ({"inlin": {}}, "unknown setting dg.inlin (known here: engine, inline, function, exclude)"),
         ({"function": {"tokens": 5}}, "unknown setting dg.function.tokens (known here: max_tokens)"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_the_setting_takes_and_changes_nothing(given: Any, complaint: str) -> None:
     assert updated(Settings(), given) == (Settings(), [complaint])
+
+
+def test_a_list_is_taken_whole() -> None:
+    assert updated(Settings(), {"exclude": ["*.gen.py"]}) == (Settings(exclude=("*.gen.py",)), [])
 
 
 def test_right_values_beside_a_wrong_one_are_taken() -> None:
