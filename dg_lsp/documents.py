@@ -195,6 +195,10 @@ class DocumentStore:
         """The newest version of an open document."""
         return self._snapshots.get(uri)
 
+    def all(self) -> list[Snapshot]:
+        """The newest version of every open document."""
+        return list(self._snapshots.values())
+
     def open_notebook(self, params: types.DidOpenNotebookDocumentParams) -> None:
         """Take over a notebook and its cells. One that is open already is closed first."""
         notebook = params.notebook_document

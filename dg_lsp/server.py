@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
 
 from dg_lsp.client.launch import Launcher, ready_engine, serve_command
 from dg_lsp.client.local import LocalEngine
+from dg_lsp.context.exclusions import file_path
 from dg_lsp.features.code_actions import KIND, CodeActions
 from dg_lsp.features.configuration import Configuration
 from dg_lsp.features.inline_completion import InlineCompletion
@@ -37,7 +39,7 @@ def create_server() -> Server:
 
     session = Session(launcher=Launcher(start, status.no_engine), status=status)
     _register_lifecycle(server, session)
-    _register_documents(server, Synchronization(session))
+    _register_documents(server, session)
     inline, actions = InlineCompletion(session), CodeActions(server, session)
     # T1: without options the capability would not be advertised.
     feature = server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
@@ -56,6 +58,7 @@ def _register_lifecycle(server: Server, session: Session) -> None:
         session.capabilities = params.capabilities
         # pygls took the first that the editor names, so it may be any of the three (T17).
         session.encoding = types.PositionEncodingKind(server.workspace.position_encoding).value
+        session.folders = lambda: _folders(server)
         session.editor = params.client_info.name if params.client_info else ""
         configuration.initialize(params.initialization_options)
         server.watch_editor(params.process_id)
@@ -75,8 +78,15 @@ def _register_lifecycle(server: Server, session: Session) -> None:
         server.was_shut_down = True
 
 
-def _register_documents(server: Server, synchronization: Synchronization) -> None:
+def _folders(server: Server) -> list[Path]:
+    """The folders of the workspace as they are now: the editor may add and remove some."""
+    uris = [folder.uri for folder in server.workspace.folders.values()] or [server.workspace.root_uri or ""]
+    return [path for uri in uris if (path := file_path(uri))]
+
+
+def _register_documents(server: Server, session: Session) -> None:
     """Put our document store in the place of pygls's, which corrupts text (T2, T3) and is slow (T4)."""
+    synchronization = Synchronization(session)
     handlers: dict[str, Callable[[Any], None]] = {
         types.TEXT_DOCUMENT_DID_OPEN: synchronization.open,
         types.TEXT_DOCUMENT_DID_CHANGE: synchronization.change,
@@ -88,4 +98,14 @@ def _register_documents(server: Server, synchronization: Synchronization) -> Non
     }
     for method, handler in handlers.items():
         server.protocol.fm.builtin_features.pop(method, None)  # pygls has none for saving
-        server.feature(method)(plain(handler))
+        server.feature(method)(plain(_then_read(session, handler)))
+
+
+def _then_read(session: Session, handler: Callable[[Any], None]) -> Callable[[Any], None]:
+    """The handler; after it, what the documents offer to each other is read in the next pause."""
+
+    def handle(params: Any) -> None:
+        handler(params)
+        session.related.read_in_pause()
+
+    return handle

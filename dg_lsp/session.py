@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lsprotocol import types
 
 from dg_lsp.client.launch import Launcher
 from dg_lsp.completion.scheduler import Scheduler
+from dg_lsp.context.exclusions import Exclusions
+from dg_lsp.context.related import Related
 from dg_lsp.documents import DocumentStore
 from dg_lsp.features.status import Status
 from dg_lsp.positions import Encoding
@@ -16,7 +20,7 @@ from dg_lsp.settings import Settings
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One editor and this process. The last three fields are known from `initialize` on."""
+    """One editor and this process. From `encoding` to `folders` (of the workspace) it is known from `initialize` on."""
 
     documents: DocumentStore = field(default_factory=DocumentStore)
     scheduler: Scheduler = field(default_factory=Scheduler)
@@ -26,3 +30,10 @@ class Session:
     encoding: Encoding = "utf-16"
     capabilities: types.ClientCapabilities = field(default_factory=types.ClientCapabilities)
     editor: str = ""
+    folders: Callable[[], Sequence[Path]] = list
+    exclusions: Exclusions = field(init=False)
+    related: Related = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.exclusions = Exclusions(lambda: self.folders(), lambda: self.settings.exclude)
+        self.related = Related(self.documents, self.exclusions)

@@ -12,7 +12,7 @@ from dg_lsp.client.local import EngineUnavailable, LocalEngine
 from dg_lsp.context.window import window
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import Hole
-from engine.protocol import Draft, FillRequest, FillResult, Priority
+from engine.protocol import Draft, FillRequest, FillResult, Priority, Snippet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Wanted:
     candidates: int = 1
     seed: int = 0
     typed: str = ""
+    related: tuple[Snippet, ...] = ()
 
 
 async def fill(
@@ -56,6 +57,7 @@ def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> FillRequest:
         prefix=around.prefix + wanted.typed,
         suffix=around.suffix,
         language=snapshot.language_id,
+        related=wanted.related,
         path=PurePosixPath(unquote(urlsplit(snapshot.uri).path)).name,
         max_tokens=wanted.max_tokens,
         deadline_ms=wanted.deadline_ms,

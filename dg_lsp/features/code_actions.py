@@ -34,6 +34,10 @@ class CodeActions:
         snapshot = session.documents.get(params.text_document.uri)
         if snapshot is None or not _asked_for(params.context.only):
             return []
+        line = min(params.range.start.line, snapshot.line_count - 1)
+        if reason := session.exclusions.of_document(snapshot, line):
+            session.status.left_out(reason)
+            return []
         ends = (snapshot.offset_at(position, session.encoding) for position in (params.range.start, params.range.end))
         hole = next(filter(None, (function_hole(snapshot, offset) for offset in ends)), None)
         if hole is None:
@@ -90,7 +94,8 @@ class CodeActions:
         engine = await session.launcher.wait()
         try:
             with session.status.busy():
-                wanted = Wanted(max_tokens=session.settings.function.max_tokens)
+                related = session.related.snippets(snapshot, hole.start)
+                wanted = Wanted(max_tokens=session.settings.function.max_tokens, related=related)
                 result = await fill(engine, snapshot, hole, wanted, on_draft)
         except EngineUnavailable as error:
             await session.launcher.lost(engine, str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -36,6 +37,9 @@ class InlineCompletion:
             return self._nothing(f"no suggestion: {params.text_document.uri} is not open")
         if not (manual or self._session.settings.inline.enabled):
             return self._nothing("no suggestion: automatic ones are turned off (dg.inline.enabled)")
+        line = min(params.position.line, snapshot.line_count - 1)
+        if reason := self._session.exclusions.of_document(snapshot, line):
+            return self._left_out(reason)
         engine = self._session.launcher.engine()
         if engine is None:
             return self._nothing("no suggestion: the engine is not ready yet")
@@ -44,6 +48,9 @@ class InlineCompletion:
 
     async def _nothing(self, reason: str) -> None:
         self._session.status.silent(reason)
+
+    async def _left_out(self, reason: str) -> None:
+        self._session.status.left_out(reason)
 
     def _debounce_s(self) -> float:
         own = self._session.settings.inline.debounce_ms
@@ -58,7 +65,11 @@ class InlineCompletion:
         hole, place, typed = self._hole(snapshot, params)
         try:
             with session.status.busy():
-                result = await fill(engine, snapshot, hole, self._wanted(params.context.trigger_kind, typed))
+                wanted = replace(
+                    self._wanted(params.context.trigger_kind, typed),
+                    related=session.related.snippets(snapshot, hole.start),
+                )
+                result = await fill(engine, snapshot, hole, wanted)
         except EngineUnavailable as error:
             await session.launcher.lost(engine, str(error))
             return None

@@ -67,6 +67,11 @@ class Status:
             self._reasons_given.add(reason)
             self._log(types.MessageType.Info, reason)
 
+    def left_out(self, reason: str) -> None:
+        """Show why the document at hand gets nothing, until another one is served."""
+        self.silent(f"no suggestion: {reason}")
+        self._notify({"busy": False, "message": reason, "kind": "Inactive"})
+
     def tell(self, message: str) -> None:
         """Show one line to a user who asked for something by hand."""
         self._server.window_show_message(types.ShowMessageParams(type=types.MessageType.Info, message=message))
@@ -88,7 +93,9 @@ class Status:
 
     def _send(self) -> None:
         busy = self._working > 0 or self._loading
-        status = {"busy": busy, "message": self._message, "kind": self._kind}
+        self._notify({"busy": busy, "message": self._message, "kind": self._kind})
+
+    def _notify(self, status: dict[str, object]) -> None:
         if status != self._sent:
             self._sent = status
             self._server.protocol.notify("didChangeStatus", status)
