@@ -6,6 +6,7 @@ so that "!name" in `dg.exclude` lets a file in. Outside the workspace's folders 
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ class Exclusions:
         """`folders` are those of the workspace, `patterns` the setting `dg.exclude`, both as they are at the time."""
         self._folders = folders
         self._patterns = patterns
+        self._own: tuple[Sequence[str], Rules] = (), []
         self._verdicts: dict[str, tuple[float, Sequence[str], str | None]] = {}
         self._files: dict[Path, tuple[tuple[int, int], Rules]] = {}
 
@@ -47,7 +49,9 @@ class Exclusions:
             return known[2]
         if len(self._verdicts) >= _MAX_VERDICTS:
             self._verdicts.clear()
-        reason = self._reason(uri, rules(patterns) if patterns else [])
+        if patterns is not self._own[0]:
+            self._own = patterns, rules(patterns)
+        reason = self._reason(uri, self._own[1])
         self._verdicts[uri] = (now, patterns, reason)
         return reason
 
@@ -110,7 +114,7 @@ def file_path(uri: str) -> Path | None:
     scheme, server, text = _split(uri)
     if scheme not in ("file", "vscode-notebook-cell") or "\0" in text:
         return None
-    path = Path(text if server in ("", "localhost") else f"//{server}{text}")
+    path = Path(os.path.normpath(text if server in ("", "localhost") else f"//{server}{text}"))
     return path if path.is_absolute() else None
 
 

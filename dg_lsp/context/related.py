@@ -30,7 +30,7 @@ _MAX_FILES = 100
 _PAUSE_S = 0.4
 _ROUND_S = 0.05
 _BLOCK = 200
-"""Lines read at a time: the editor is answered in between."""
+"""Lines read at a time; at each `sleep(0)` the editor is answered."""
 _BEFORE, _AFTER = 20, 10
 _MAX_LINE = 500
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
@@ -38,7 +38,7 @@ _NAME = re.compile(r"[A-Za-z_]\w{2,}")
 
 @dataclass(slots=True)
 class _Source:
-    """What one file defines, by name, and the URIs that it imports.
+    """What one file defines, by name, and the files that it imports, with their URIs.
 
     `stamp` tells what was read: the snapshot of an open document, the time of change of a file that is not open.
     """
@@ -49,6 +49,7 @@ class _Source:
     project: Path
     stamp: Snapshot | int
     definitions: dict[str, str] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
     imports: list[str] = field(default_factory=list)
 
 
@@ -91,16 +92,10 @@ class Related:
                 del self._sources[gone]
         sources = [source for document in documents if (source := await self._read(document, document))]
         opened = {source.path: source.uri for source in sources}
-        files: dict[Path, None] = {}
-        for document in documents:
-            source = self._sources.get(document.uri)
-            if source and source.family == "python" and source.stamp is document:
-                imported = imported_files(document.text, source.path, source.project)
-                source.imports = [opened.get(file) or file.as_uri() for file in imported]
-                files.update(dict.fromkeys(imported))
-                await asyncio.sleep(0)
-        for file in files:
-            if file not in opened and await self._read_file(file) and time.monotonic() - begun > _ROUND_S:
+        for source in sources:
+            source.imports = [opened.get(file) or file.as_uri() for file in source.files]
+        for file in dict.fromkeys(file for source in sources for file in source.files if file not in opened):
+            if await self._read_file(file) and time.monotonic() - begun > _ROUND_S:
                 self.read_in_pause()
                 return
 
@@ -127,6 +122,7 @@ class Related:
     async def _read(self, snapshot: Snapshot, stamp: Snapshot | int) -> _Source | None:
         """The source of a snapshot, read if that has not been done; None when it must not be read."""
         uri, path = snapshot.uri, file_path(snapshot.uri)
+        await asyncio.sleep(0)
         if path is None or self._exclusions.of_uri(uri) or len(snapshot.text) > MAX_SOURCE:
             self._sources.pop(uri, None)
             return None
@@ -134,7 +130,9 @@ class Related:
         if known and known.stamp == stamp:
             return known
         new = _Source(uri, family(snapshot.language_id), path, self._project(path), stamp)
-        new.imports = known.imports if known else []
+        if isinstance(stamp, Snapshot) and new.family == "python":
+            new.files = imported_files(snapshot.text, path, new.project)
+            new.imports = known.imports if known else []
         lines = snapshot.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         for start in range(0, len(lines), _BLOCK):
             for name, text in definitions(lines, snapshot.language_id, range(start, min(start + _BLOCK, len(lines)))):

@@ -169,6 +169,7 @@ def test_unusual_uris_are_judged_by_their_names(uri: str, out: bool) -> None:
 def test_the_file_of_a_uri() -> None:
     assert file_path("file:///home/me/a%20b.py") == Path("/home/me/a b.py")
     assert file_path("vscode-notebook-cell:/home/me/n.ipynb#W0") == Path("/home/me/n.ipynb")
+    assert file_path("file:///home/me/sub/../.env") == Path("/home/me/.env")
     assert file_path("untitled:Untitled-1") is None
     assert file_path("file:///c%3A/proj/a.py") is None  # of Windows: not on this machine
 
@@ -243,7 +244,7 @@ _LINES = st.lists(st.one_of(_LINE, st.sampled_from(["", "# a", "/", "!"])), max_
 _PATH = st.lists(_NAME, min_size=1, max_size=4).map(tuple)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.dictionaries(st.sampled_from([(), ("a",), ("a", "b"), ("ab",)]), _LINES, max_size=3),
     st.lists(_PATH, min_size=1, max_size=12),
@@ -253,7 +254,9 @@ def test_gitignore_is_read_as_git_reads_it(
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
-        subprocess.run(["git", "init", "-q", str(top)], check=True)
+        for part in ("objects", "refs"):  # what `git init` makes, without its cost
+            (top / ".git" / part).mkdir(parents=True)
+        (top / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
         for folder, lines in files.items():
             top.joinpath(*folder).mkdir(parents=True, exist_ok=True)
             top.joinpath(*folder, ".gitignore").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
