@@ -86,15 +86,15 @@ class Related:
     async def read(self) -> None:
         """Read the open documents, and the files that they import; many files take several rounds."""
         begun = time.monotonic()
-        documents = self._documents.all()
-        for gone in [uri for uri, source in self._sources.items() if isinstance(source.stamp, Snapshot)]:
-            if self._documents.get(gone) is None:
-                del self._sources[gone]
-        sources = [source for document in documents if (source := await self._read(document, document))]
+        sources = [source for document in self._documents.all() if (source := await self._read(document, document))]
         opened = {source.path: source.uri for source in sources}
         for source in sources:
             source.imports = [opened.get(file) or file.as_uri() for file in source.files]
-        for file in dict.fromkeys(file for source in sources for file in source.files if file not in opened):
+        wanted = dict.fromkeys(file for source in sources for file in source.files if file not in opened)
+        files = {file.as_uri(): file for file in list(wanted)[:_MAX_FILES]}
+        kept = files.keys() | {source.uri for source in sources}
+        self._sources = {uri: source for uri, source in self._sources.items() if uri in kept}
+        for file in files.values():
             if await self._read_file(file) and time.monotonic() - begun > _ROUND_S:
                 self.read_in_pause()
                 return
@@ -114,16 +114,13 @@ class Related:
         except (DocumentError, OSError):
             return False
         await self._read(Snapshot(uri, read.language_id, 0, read.text), stat.st_mtime_ns)
-        files = [uri for uri, source in self._sources.items() if isinstance(source.stamp, int)]
-        for uri in files[:-_MAX_FILES]:
-            del self._sources[uri]
         return True
 
     async def _read(self, snapshot: Snapshot, stamp: Snapshot | int) -> _Source | None:
         """The source of a snapshot, read if that has not been done; None when it must not be read."""
         uri, path = snapshot.uri, file_path(snapshot.uri)
         await asyncio.sleep(0)
-        if path is None or self._exclusions.of_uri(uri) or len(snapshot.text) > MAX_SOURCE:
+        if path is None or self._exclusions.of_uri(uri):
             self._sources.pop(uri, None)
             return None
         known = self._sources.get(uri)
@@ -133,7 +130,8 @@ class Related:
         if isinstance(stamp, Snapshot) and new.family == "python":
             new.files = imported_files(snapshot.text, path, new.project)
             new.imports = known.imports if known else []
-        lines = snapshot.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        text = snapshot.text if len(snapshot.text) <= MAX_SOURCE else ""
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         for start in range(0, len(lines), _BLOCK):
             for name, text in definitions(lines, snapshot.language_id, range(start, min(start + _BLOCK, len(lines)))):
                 if name not in new.definitions and not holds_secret(text):

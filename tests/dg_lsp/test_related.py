@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
-from dg_lsp.context import exclusions
+from dg_lsp.context import exclusions, related
 from dg_lsp.context.definitions import MAX_CHARS as MAX_DEFINITION
 from dg_lsp.context.definitions import MAX_LINES, definitions
 from dg_lsp.context.exclusions import Exclusions
@@ -245,6 +245,32 @@ async def test_all_snippets_together_are_bounded_and_a_huge_document_is_not_read
     assert MAX_CHARS - 1000 < sum(len(snippet.text) for snippet in work.snippets(here)) <= MAX_CHARS
     work.open("huge.py", "def area():\n    pass\n" + "#" * MAX_SOURCE)
     assert "huge.py" not in await work.get(work.open("there.py", "area()\n"))
+
+
+async def test_a_huge_document_gets_what_others_define(work: Workspace) -> None:
+    work.open("far.py", "def area():\n    pass\n")
+    assert await work.get(work.open("here.py", "area()\n" * 200_000)) == {"far.py": "def area():\n    pass"}
+
+
+async def test_many_imported_files_are_read_in_some_rounds_and_then_left_alone(
+    work: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(related, "_ROUND_S", 0)
+    monkeypatch.setattr(related, "_MAX_FILES", 3)
+    rounds = 0
+
+    def one_more() -> None:
+        nonlocal rounds
+        rounds += 1
+
+    monkeypatch.setattr(work.related, "read_in_pause", one_more)
+    for n in range(5):
+        work.file(f"lib{n}.py", f"def area{n}():\n    pass\n")
+    here = work.open("here.py", "from lib0 import area0\n" + "".join(f"import lib{n}\narea{n}()\n" for n in range(5)))
+    for _ in range(4):
+        found = await work.get(here)
+    assert set(found) == {"lib0.py", "lib1.py", "lib2.py"}
+    assert rounds == 3
 
 
 async def test_documents_that_are_no_files_take_no_part(work: Workspace) -> None:
