@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,9 @@ _BLOCK = 200
 _BEFORE, _AFTER = 20, 10
 _MAX_LINE = 500
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
+
+Part = tuple[str, str]
+"""URI and text."""
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class Related:
         self._exclusions = exclusions
         self._sources: dict[str, _Source] = {}
         self._recent = Recent()
+        self._given: tuple[str, int, list[Part]] = "", 0, []
         self._pause: asyncio.TimerHandle | None = None
         self._round: asyncio.Task[None] | None = None
 
@@ -71,17 +75,22 @@ class Related:
         self._pause = asyncio.get_running_loop().call_later(_PAUSE_S, self._begin_round)
 
     def snippets(self, snapshot: Snapshot, offset: int) -> tuple[Snippet, ...]:
-        """The definitions of the names around an offset, the nearest name first, then the last places elsewhere."""
+        """The definitions of the names around an offset, the nearest name first, then the last places elsewhere.
+
+        While the cursor stays where it is, the same snippets come first: what a model has read of them still holds.
+        """
         line = snapshot.line_at(offset)
-        found = dict.fromkeys([*self._defined(snapshot, line), *self._visited(snapshot, line)])
+        parts = _fitting([*self._defined(snapshot, line), *self._visited(snapshot, line)])
         self._recent.visit(snapshot, line)
-        kept: list[Snippet] = []
-        left = MAX_CHARS
-        for uri, text in found:
-            if len(text) <= left and self._exclusions.of_uri(uri) is None:
-                kept.append(Snippet(path=self._shown(uri), text=text))
-                left -= len(text)
-        return tuple(kept)
+        uri, place, given = self._given
+        if uri == snapshot.uri and abs(line - place) <= _AFTER:
+            together = dict.fromkeys([*given, *parts])
+            parts = [part for part in together if part in parts] if _size(together) > MAX_CHARS else list(together)
+        else:
+            place = line
+        parts = [part for part in parts if part[0] in self._sources and self._exclusions.of_uri(part[0]) is None]
+        self._given = snapshot.uri, place, parts
+        return tuple(Snippet(path=self._shown(uri), text=text) for uri, text in parts)
 
     async def read(self) -> None:
         """Read the open documents, and the files that they import; many files take several rounds."""
@@ -138,13 +147,15 @@ class Related:
                     new.definitions[name] = text
             await asyncio.sleep(0)
         self._sources[uri] = new
+        shown, place, given = self._given
+        self._given = shown, place, [part for part in given if part[0] != uri]
         return new
 
     def _project(self, path: Path) -> Path:
         """The folder of the workspace around a file; outside the workspace the file's own folder."""
         return self._exclusions.folder_of(path) or path.parent
 
-    def _defined(self, snapshot: Snapshot, line: int) -> Iterator[tuple[str, str]]:
+    def _defined(self, snapshot: Snapshot, line: int) -> Iterator[Part]:
         """What other sources say of the names around a line: first those that the document imports."""
         here = self._sources.get(snapshot.uri)
         if here is None:
@@ -157,7 +168,7 @@ class Related:
             if name not in here.definitions and (first := next(known, None)):
                 yield first
 
-    def _visited(self, snapshot: Snapshot, line: int) -> Iterator[tuple[str, str]]:
+    def _visited(self, snapshot: Snapshot, line: int) -> Iterator[Part]:
         """The chunks of sources of the same kind where the user was."""
         here = self._sources.get(snapshot.uri)
         for chunk in self._recent.elsewhere(chunk_at(snapshot, line)):
@@ -168,6 +179,21 @@ class Related:
     def _shown(self, uri: str) -> str:
         source = self._sources[uri]
         return source.path.relative_to(source.project).as_posix()
+
+
+def _size(parts: Iterable[Part]) -> int:
+    return sum(len(text) for _, text in parts)
+
+
+def _fitting(parts: Iterable[Part]) -> list[Part]:
+    """The parts without repetition, as many of the first ones as fit into `MAX_CHARS`."""
+    kept: list[Part] = []
+    left = MAX_CHARS
+    for part in dict.fromkeys(parts):
+        if len(part[1]) <= left:
+            kept.append(part)
+            left -= len(part[1])
+    return kept
 
 
 def _akin(one: _Source, other: _Source) -> bool:

@@ -273,6 +273,28 @@ async def test_many_imported_files_are_read_in_some_rounds_and_then_left_alone(
     assert rounds == 3
 
 
+async def test_what_was_shown_stays_first_while_the_cursor_stays(work: Workspace) -> None:
+    work.open("far.py", "".join(f"def {name}():\n    pass\n\n" for name in ("one", "two", "three")))
+    here = work.open("here.py", "one()\n\n\n\ntwo()\n" + "\n" * 100 + "three()\n")
+    await work.related.read()
+    first = work.snippets(here, 0)
+    assert [snippet.text[4:7] for snippet in first] == ["one", "two"]
+    assert work.snippets(here, 9) == first
+    work.open("here.py", "three()\n\n\n\ntwo()\n")
+    assert [snippet.text[4:7] for snippet in work.snippets(here, 0)] == ["one", "two", "thr"]
+    work.open("here.py", "\n" * 50 + "two()\n")
+    assert [snippet.text[4:7] for snippet in work.snippets(here, 50)] == ["two"]
+
+
+async def test_a_definition_that_changed_is_not_shown_in_its_old_form(work: Workspace) -> None:
+    work.open("far.py", "def area():\n    'old'\n")
+    here = work.open("here.py", "area()\n")
+    assert await work.get(here) == {"far.py": "def area():\n    'old'"}
+    work.open("far.py", "def area():\n    'new'\n")
+    await work.related.read()
+    assert [snippet.text for snippet in work.snippets(here)] == ["def area():\n    'new'"]
+
+
 async def test_documents_that_are_no_files_take_no_part(work: Workspace) -> None:
     item = types.TextDocumentItem(uri="untitled:U", language_id="python", version=1, text="def area():\n    pass\n")
     work.documents.open(item)
