@@ -19,6 +19,7 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/dg-engine bench
+	$(BIN)/python -m dg_lsp.benchmark
 
 corpus: $(VENV)/.dev
 	$(BIN)/python -m engine.training.corpus build var/corpus
