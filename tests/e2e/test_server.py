@@ -251,5 +251,5 @@ def test_a_wrong_setting_is_reported_once_in_the_log(lsp: LspSession, scripted_e
     lsp.until_ready()
     assert lsp.logged() == [
         'dg.inline.deadline_ms takes a whole number from 1 up, not "soon"; it stays 1000',
-        "unknown setting dg.speed (known here: engine, inline, function)",
+        "unknown setting dg.speed (known here: engine, inline, function, exclude)",
     ]
