@@ -18,7 +18,7 @@ from typing import Any
 
 from dg_lsp.client.launch import OnHealth, ready_engine
 from dg_lsp.client.local import EngineError, EngineUnavailable
-from dg_lsp.completion.fill import Wanted, fill
+from dg_lsp.completion.fill import Filled, Wanted, fill
 from dg_lsp.documents import DocumentError, Snapshot, read_document
 from dg_lsp.syntax.holes import Hole, cursor_hole, function_hole
 from engine.protocol import FillResult, Health, to_json
@@ -100,7 +100,7 @@ def _run_fill(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     if not result.candidates:
-        return _stop(NOTHING, "nothing to offer: the model proposes only blanks here")
+        return _stop(NOTHING, f"nothing to offer: {result.why_nothing}")
     print(json.dumps(_as_json(snapshot, hole, result)) if options.json else result.middle)
     return 0
 
@@ -124,7 +124,7 @@ def _hole(snapshot: Snapshot, line: int, column: int) -> Hole:
     return cursor_hole(snapshot, offset)
 
 
-async def _filled(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> FillResult:
+async def _filled(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> Filled:
     async with _load_bar() as on_health:
         engine = await ready_engine(on_health)
     try:

@@ -1,4 +1,4 @@
-"""The way of every fill: snapshot and hole to window, to request, to engine, to result."""
+"""The way of every fill: snapshot and hole to window, to request, to engine, through the filters, to result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from dg_lsp.client.local import EngineUnavailable, LocalEngine
-from dg_lsp.context.window import window
+from dg_lsp.completion.filters import Place, filtered
+from dg_lsp.context.window import Window, window
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import Hole
-from engine.protocol import Draft, FillRequest, FillResult, Priority, Snippet
+from engine.protocol import Candidate, Draft, FillRequest, FillResult, Priority, Snippet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,30 +32,45 @@ class Wanted:
     related: tuple[Snippet, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled(FillResult):
+    """A result whose candidates went through the filters; `dropped` says why others did not come out of them."""
+
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def why_nothing(self) -> str:
+        """Why there is no candidate, in a few words."""
+        if self.finish_reason == "unsure":
+            return "the model is not sure enough of its answer"
+        return self.dropped[0] if self.dropped else "the model has nothing to offer at this place"
+
+
 async def fill(
     engine: LocalEngine,
     snapshot: Snapshot,
     hole: Hole,
     wanted: Wanted,
     on_draft: Callable[[Draft], None] | None = None,
-) -> FillResult:
-    """The middles for `hole`, with "\\n" line ends; those of blanks alone are left out.
+) -> Filled:
+    """The middles for `hole` as they may be shown, with "\\n" line ends.
 
     Cancelling stops the engine's work. Raises `EngineError` and `EngineUnavailable`.
     """
-    async with aclosing(engine.fill(_request(snapshot, hole, wanted))) as answers:
+    around = window(snapshot, hole)
+    around = replace(around, prefix=around.prefix + wanted.typed)
+    async with aclosing(engine.fill(_request(snapshot, hole, wanted, around))) as answers:
         async for answer in answers:
             if isinstance(answer, FillResult):
-                return _with_text(answer)
+                return _filled(answer, Place(snapshot, hole, around.prefix, around.suffix, wanted.typed))
             if on_draft:
                 on_draft(answer)
     raise EngineUnavailable("the engine gave no answer: run `dg-lsp doctor`")
 
 
-def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> FillRequest:
-    around = window(snapshot, hole)
+def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted, around: Window) -> FillRequest:
     return FillRequest(
-        prefix=around.prefix + wanted.typed,
+        prefix=around.prefix,
         suffix=around.suffix,
         language=snapshot.language_id,
         related=wanted.related,
@@ -68,5 +84,20 @@ def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> FillRequest:
     )
 
 
-def _with_text(result: FillResult) -> FillResult:
-    return replace(result, candidates=tuple(c for c in result.candidates if c.middle.strip()))
+def _filled(result: FillResult, place: Place) -> Filled:
+    shown: dict[str, Candidate] = {}  # what is the same after the filters is shown once
+    dropped = []
+    for candidate in result.candidates:
+        text, reason = filtered(candidate.middle, place)
+        if text:
+            shown.setdefault(text, replace(candidate, middle=text))
+        else:
+            dropped.append(reason)
+    return Filled(
+        candidates=tuple(shown.values()),
+        finish_reason=result.finish_reason,
+        steps=result.steps,
+        model=result.model,
+        timings_ms=result.timings_ms,
+        dropped=tuple(dropped),
+    )

@@ -101,7 +101,7 @@ class CodeActions:
             await session.launcher.lost(engine, str(error))
             raise
         if not result.candidates:
-            session.status.tell(f"The model has nothing to offer for `{hole.label}`.")
+            session.status.tell(f"`{hole.label}` was not filled: {result.why_nothing}")
             return None
         return result.middle
 

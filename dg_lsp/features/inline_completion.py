@@ -78,9 +78,7 @@ class InlineCompletion:
                 session.status.warn(f"no suggestion: {error.message}")
             return None
         if not result.candidates:
-            unsure = result.finish_reason == "unsure"
-            why = "is not sure enough of its answer" if unsure else "has nothing to offer at this place"
-            session.status.silent(f"no suggestion: the model {why}")
+            session.status.silent(f"no suggestion: {result.why_nothing}")
             return None
         return _items(result, place, typed)
 

@@ -85,7 +85,7 @@ def test_json_names_the_range_that_the_middle_replaces_and_how_it_was_made(
 def test_a_cursor_in_a_stub_fills_the_stub_and_one_beside_it_the_cursor(
     begin: Command, scripted_engine: StartEngine, tmp_path: Path, line: int, column: int, filled: str
 ) -> None:
-    engine = scripted_engine()
+    engine = scripted_engine("--middle", "new_")
     assert outcome(begin("fill", f"{written(tmp_path, STUB)}:{line}:{column}"))[0] == 0
     request = engine.seen()[0]["request"]
     assert request["prefix"] + filled + request["suffix"] == STUB
@@ -94,7 +94,7 @@ def test_a_cursor_in_a_stub_fills_the_stub_and_one_beside_it_the_cursor(
 def test_blanks_alone_are_nothing_to_offer(begin: Command, scripted_engine: StartEngine, tmp_path: Path) -> None:
     scripted_engine("--middle", " \n")
     status, out, err = outcome(begin("fill", written(tmp_path, STUB) + ":1:1", "--json"))
-    assert (status, out, err) == (1, "", "dg-lsp: nothing to offer: the model proposes only blanks here\n")
+    assert (status, out, err) == (1, "", "dg-lsp: nothing to offer: the answer was blank\n")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_windows_line_ends_reach_the_engine_and_the_editor_as_newlines(server: L
     assert (engine.seen()[0]["request"]["prefix"], engine.seen()[0]["request"]["suffix"]) == ("a = 1\n", "\nb = 2\n")
 
 
-@pytest.mark.parametrize("text", ["", "x" * 5_000, "y = 1\n" * 600_000])
+@pytest.mark.parametrize("text", ["", "#" * 5_000, "y = 1\n" * 600_000])
 def test_empty_and_huge_documents_are_served(server: LspSession, script: StartEngine, text: str) -> None:
     engine = script()
     server.open(URI, text)
@@ -52,7 +52,7 @@ def test_blanks_alone_are_not_offered(server: LspSession, script: StartEngine) -
     script("--middle", " \n  ")
     server.open(URI, STUB)
     assert server.inline(URI, 2, 0) is None
-    assert "no suggestion: the model has nothing to offer at this place" in server.logged()
+    assert "no suggestion: the answer was blank" in server.logged()
 
 
 def test_an_entry_selected_in_the_completion_list_is_extended(server: LspSession, script: StartEngine) -> None:

@@ -1,0 +1,80 @@
+"""What is done to a model's text before a user sees it.
+
+Each filter is a pure function of a text and its place; it gives back the text, a part of it, or "" to drop it. None
+adds anything but indentation. The cheap ones run in this order, until none of them changes the text any more:
+
+1. `special_tokens`: first, for the others are to see code alone.
+2. `line_tail`: what is not wanted at all need not be looked at.
+3. `indentation`: before lines are compared, for a line is a repeat only at the same depth.
+4. `echo`: what the line has before the cursor; the brackets that stay are then those of the answer.
+5. `repetition`: a loop hides the end of the text from the next three.
+6. `lines_above`, `lines_below`, `overlap`: what stands around the hole already. They look at words, so they come
+7. before `brackets`, which cuts by balance what is left of a repeated end.
+
+`syntax_gate` judges the result, as the one that costs a parse and repairs nothing. What changes the text makes room
+for a filter before it (a cut leaves blanks, say); going round until nothing changes makes the whole idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dg_lsp.completion.filters.brackets import brackets
+from dg_lsp.completion.filters.echo import echo
+from dg_lsp.completion.filters.indentation import indentation
+from dg_lsp.completion.filters.line_tail import line_tail
+from dg_lsp.completion.filters.neighbours import lines_above, lines_below
+from dg_lsp.completion.filters.overlap import overlap
+from dg_lsp.completion.filters.place import Place
+from dg_lsp.completion.filters.repetition import repetition
+from dg_lsp.completion.filters.special_tokens import special_tokens
+from dg_lsp.completion.filters.syntax_gate import syntax_gate
+
+__all__ = ["CUTS", "GATES", "Filter", "Filtered", "Place", "filtered"]
+
+
+class Filter(NamedTuple):
+    """A filter, and what is said when nothing is left after it."""
+
+    apply: Callable[[str, Place], str]
+    reason: str
+
+
+class Filtered(NamedTuple):
+    """A text to show, or "" and why there is nothing to show."""
+
+    text: str
+    reason: str = ""
+
+
+CUTS = (
+    Filter(special_tokens, "the answer held only marks of the model, no code"),
+    Filter(line_tail, "the answer begins on the next line"),
+    Filter(indentation, "the answer was blank"),
+    Filter(echo, "the answer repeats the line before the cursor"),
+    Filter(repetition, "the answer repeats itself"),
+    Filter(lines_above, "the answer repeats the line above"),
+    Filter(lines_below, "the answer repeats the lines below"),
+    Filter(overlap, "the answer repeats what follows the cursor"),
+    Filter(brackets, "the answer's brackets do not fit the code around it"),
+)
+GATES = (Filter(syntax_gate, "the answer would break the syntax"),)
+
+
+def filtered(text: str, place: Place, cuts: tuple[Filter, ...] = CUTS, gates: tuple[Filter, ...] = GATES) -> Filtered:
+    """A model's text as it may be shown at a place, or nothing and the reason."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        return Filtered("", "the answer was blank")
+    before = None
+    while text != before:
+        before = text
+        for cut in cuts:
+            text = cut.apply(text, place)
+            if not text.strip():
+                return Filtered("", cut.reason)
+    for gate in gates:
+        if not gate.apply(text, place):
+            return Filtered("", gate.reason)
+    return Filtered(text)

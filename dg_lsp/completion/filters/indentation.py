@@ -1,0 +1,77 @@
+"""Indentation as the document has it (U3)."""
+
+from __future__ import annotations
+
+import re
+
+from dg_lsp.completion.filters.place import Place, lead_of, opens_block, starts_with_closer
+
+# Lines that stand further left than the code above them by right.
+_STANDS_LEFT = re.compile(r"\s*(?:else|elif|except|finally|case|default|catch|public|private|protected|#|@|\w+:$)")
+
+
+def indentation(text: str, place: Place) -> str:
+    """The text in the document's tabs or spaces, its first line going on from the cursor, the others below it."""
+    if place.at_line_start:
+        text = _from_the_cursor(text, place)
+    first, *others = text.split("\n")
+    if place.tabs is not None:
+        own_unit = _unit_of(others)
+        others = [_in_style(line, own_unit, place) for line in others]
+        if place.at_line_start:
+            first = _in_style(first, own_unit, place)
+    if others and _is_relative(first, others, place):
+        base = lead_of(place.head + first)
+        others = [base + line if line.strip() else line for line in others]
+    return "\n".join([first, *others])
+
+
+def _from_the_cursor(text: str, place: Place) -> str:
+    """Without blank lines at the start, and without the indentation that stands before the cursor already."""
+    while "\n" in text and not text.split("\n", 1)[0].strip():
+        text = text.split("\n", 1)[1]
+    if place.head and place.columns(place.head) >= place.expected_depth:
+        return text.lstrip(" \t")
+    return text
+
+
+def _unit_of(lines: list[str]) -> int:
+    """The fewest spaces that a line is indented by; what a text in another style means by one level."""
+    widths = [len(lead_of(line)) for line in lines if line.startswith("  ") and line.strip()]
+    return min(widths, default=4) if min(widths, default=4) in (2, 3, 4, 8) else 4
+
+
+def _in_style(line: str, own_unit: int, place: Place) -> str:
+    lead = lead_of(line)
+    if place.tabs and len(lead) > 1 and "\t" not in lead:
+        return "\t" * round(len(lead) / own_unit) + line[len(lead) :]
+    if place.tabs is False and "\t" in lead:
+        return " " * place.columns(lead) + line[len(lead) :]
+    if place.tabs and " \t" in lead:  # spaces before a tab are seen by nobody, and by Python as an error
+        return "\t" * (place.columns(lead) // place.unit) + line[len(lead) :]
+    return line
+
+
+def _is_relative(first: str, others: list[str], place: Place) -> bool:
+    """Whether the lines below the first are written as if the first stood at the margin.
+
+    That is so when the line below one that opens a block is not deeper, and when the second line is at the margin
+    although nothing was closed or left.
+    """
+    begun = place.head + first
+    base = place.columns(begun)
+    if not base or _ends_something(first) or not others[0].strip() or starts_with_closer(others[0]):
+        return False
+    second = place.columns(others[0])
+    if opens_block(begun, place.language):
+        return second <= base and not _STANDS_LEFT.match(others[0])
+    return place.at_line_start and second == 0 and not _STANDS_LEFT.match(others[0])
+
+
+def _ends_something(line: str) -> bool:
+    """Whether a line ends, or begins, what runs over several: a string, a comment, an argument list."""
+    return (
+        any(line.count(quotes) % 2 for quotes in ('"""', "'''", "`"))
+        or line.count(")") > line.count("(")
+        or line.count("*/") > line.count("/*")
+    )

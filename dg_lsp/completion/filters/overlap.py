@@ -1,0 +1,59 @@
+"""Text whose end stands behind the cursor already, on the same line (U2)."""
+
+from __future__ import annotations
+
+import re
+
+from dg_lsp.completion.filters.place import Place
+
+_WORD = re.compile(r"[^\W\d]\w{2}")
+_TERMINATORS = (":", ";", ",", "):", ");", "),")
+_QUOTES = ("'", '"', "`")
+_PAIRS = {")": "(", "]": "[", "}": "{"}
+
+
+def overlap(text: str, place: Place) -> str:
+    """The text without an end that repeats the rest of the line, or its first words."""
+    rest = place.rest.rstrip()
+    if not rest.strip() or not text.strip("".join(_QUOTES)):  # quotes alone: a part of three of them
+        return text
+    kept, _, last = text.rpartition("\n")
+    before = kept + "\n" if kept or "\n" in text else ""
+    begin = "" if before else place.head
+    for size in range(min(len(rest), len(last)), 0, -1):
+        if last.endswith(rest[:size]) and _is_repeat(begin + last[:-size], rest[:size], rest):
+            return before + last[:-size]
+    return text
+
+
+def _is_repeat(begin: str, end: str, rest: str) -> bool:
+    """Whether `end`, with which `rest` begins as well, belongs to the rest of the line rather than to `begin`."""
+    if _closes_something_of(begin, end):
+        return False
+    if end[0] in _QUOTES and (begin + end + rest).count(end[0]) % 2 == 1:
+        return True
+    whole = end == rest
+    if whole and (end in _TERMINATORS or _WORD.search(end)):
+        return True
+    at_boundary = not (end[-1].isalnum() and rest[len(end) : len(end) + 1].isalnum())
+    words = _WORD.findall(end)
+    return at_boundary and (len(words) >= 2 or (len(words) == 1 and end[0] not in ",.([ " and len(end) >= 4))
+
+
+def _closes_something_of(begin: str, end: str) -> bool:
+    """Whether a bracket that `begin` opens is closed in `end`."""
+    open_ones: list[str] = []
+    for character in begin:
+        if character in _PAIRS.values():
+            open_ones.append(character)
+        elif character in _PAIRS and open_ones:
+            open_ones.pop()
+    inner = 0
+    for character in end:
+        if character in _PAIRS.values():
+            inner += 1
+        elif character in _PAIRS:
+            if inner == 0 and open_ones:
+                return True
+            inner = max(inner - 1, 0)
+    return False

@@ -1,0 +1,136 @@
+"""What the filters know about the place that a text is meant for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.holes import Hole
+
+_NEAR_LINES = 40
+_STYLE_LINES = 1000
+_OPENS_BLOCK = ("{", "(", "[")
+_CLOSERS = (")", "]", "}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A hole with the text around it; `prefix` and `suffix` have "\\n" line ends, as the model saw them.
+
+    `typed` is the end of `prefix` that the document does not have yet.
+    """
+
+    snapshot: Snapshot
+    hole: Hole
+    prefix: str
+    suffix: str
+    typed: str = ""
+
+    @property
+    def language(self) -> str:
+        return self.snapshot.language_id
+
+    @cached_property
+    def head(self) -> str:
+        """The cursor's line up to the cursor."""
+        return self.prefix[self.prefix.rfind("\n") + 1 :]
+
+    @cached_property
+    def rest(self) -> str:
+        """The cursor's line from the cursor, or the hole's end, on."""
+        return self.suffix.split("\n", 1)[0]
+
+    @cached_property
+    def above(self) -> list[str]:
+        """The lines with code nearest above the cursor's, in the order of the document."""
+        lines = _last_lines(self.prefix, _NEAR_LINES)[:-1]
+        return [line for line in lines if line.strip()]
+
+    @cached_property
+    def below(self) -> list[str]:
+        """The lines with code nearest below the hole's last."""
+        lines = self.suffix.split("\n", _NEAR_LINES)[1:_NEAR_LINES]
+        return [line for line in lines if line.strip()]
+
+    @cached_property
+    def cut_above(self) -> bool:
+        """Whether the document begins before `prefix`."""
+        return self.prefix.count("\n") < self.snapshot.line_at(self.hole.start)
+
+    @cached_property
+    def cut_below(self) -> bool:
+        """Whether the document goes on behind `suffix`."""
+        return self.suffix.count("\n") < self.snapshot.line_count - 1 - self.snapshot.line_at(self.hole.end)
+
+    @property
+    def at_line_start(self) -> bool:
+        """Whether nothing but blanks stands before the cursor."""
+        return not self.head.strip()
+
+    @cached_property
+    def tabs(self) -> bool | None:
+        """Whether the document is indented by tabs; None where it does both, or neither."""
+        leads = [lead for lead in self._leads if lead == "\t" * len(lead) or len(lead) > 1]
+        tabbed = sum("\t" in lead for lead in leads)
+        if not leads:
+            return True if self.language == "go" else None
+        if min(tabbed, len(leads) - tabbed) * 5 > len(leads):
+            return None
+        return tabbed * 2 > len(leads)
+
+    @cached_property
+    def unit(self) -> int:
+        """The columns of one level of indentation."""
+        if self.tabs:
+            return 4
+        widths = [len(lead) for lead in self._leads]
+        steps = Counter(b - a for a, b in zip([0, *widths], widths, strict=False) if 2 <= b - a <= 8)
+        return steps.most_common(1)[0][0] if steps else 4
+
+    @cached_property
+    def expected_depth(self) -> int:
+        """The columns at which code right below the line above would stand."""
+        if not self.above:
+            return 0
+        line = self.above[-1].rstrip()
+        return self.columns(line) + (self.unit if opens_block(line, self.language) else 0)
+
+    def columns(self, line: str) -> int:
+        """How far a line is indented."""
+        return len(lead_of(line).expandtabs(self.unit))
+
+    @cached_property
+    def _leads(self) -> list[str]:
+        """The indentation of the indented lines around the hole."""
+        half = _STYLE_LINES // 2
+        lines = _last_lines(self.prefix, half)[:-1] + self.suffix.split("\n", half)[1:half]
+        return [lead_of(line) for line in lines if line[:1] in (" ", "\t") and line.strip()]
+
+
+def lead_of(line: str) -> str:
+    """The blanks and tabs at the start of a line."""
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def opens_block(line: str, language: str) -> bool:
+    """Whether the line below is to stand deeper."""
+    line = line.rstrip()
+    return line.endswith(_OPENS_BLOCK) or (language == "python" and line.endswith(":"))
+
+
+def starts_with_closer(line: str) -> bool:
+    """Whether a line closes what a line above it opened."""
+    return line.lstrip().startswith(_CLOSERS)
+
+
+def is_distinctive(line: str) -> bool:
+    """Whether a line says enough that a second one right beside it is a repeat: three words, or ten letters."""
+    words = re.findall(r"\w+", line)
+    return len(words) >= 3 or sum(map(len, words)) >= 10
+
+
+def _last_lines(text: str, count: int) -> list[str]:
+    return text.rsplit("\n", count)[-count:]

@@ -1,0 +1,98 @@
+"""No text that breaks what parsed before."""
+
+from __future__ import annotations
+
+import time
+
+from tree_sitter import Node, Parser, Tree
+
+from dg_lsp.completion.filters.place import Place
+from dg_lsp.syntax.languages import grammar
+from dg_lsp.syntax.tree import parse
+
+MAX_BYTES = 512 * 1024
+"""Longer documents are not judged: each version would stop the event loop for over 0.1 s."""
+
+_MAX_S = 0.05
+_CHUNK = 64 * 1024
+
+
+def syntax_gate(text: str, place: Place) -> str:
+    """The text, or nothing if it adds errors to the document.
+
+    The count before is that of the document as it stands, so that a line that is broken while it is being typed may
+    stay so. In a document with errors of its own, which move about, those around the text must be more as well. What
+    cannot be parsed, or not within the time limit, passes.
+    """
+    before, after = parse_before(place), parse_with(text, place)
+    if before is None or after is None or not after.root_node.has_error:
+        return text
+    old, new = _errors(before.root_node), _errors(after.root_node)
+    if len(new) <= len(old):
+        return text
+    first, last = _rows(place, place.hole.start), _rows(place, place.hole.end)
+    near_old = _between(old, first, last)
+    near_new = _between(new, first, first + text.count("\n"))
+    return "" if not old or near_new > near_old else text
+
+
+def parse_before(place: Place) -> Tree | None:
+    """The tree of the document; None where none is made for filters."""
+    too_long = len(place.snapshot.utf8) > MAX_BYTES
+    # A lone "\r" is no line ending to a grammar, so that all behind a comment would be one.
+    return None if too_long or place.snapshot.eol == "\r" else parse(place.snapshot)
+
+
+def parse_with(text: str, place: Place) -> Tree | None:
+    """The tree of the document with the text in its hole; None without one, or when it takes too long."""
+    snapshot, hole = place.snapshot, place.hole
+    language, tree = grammar(place.language), parse_before(place)
+    if language is None or tree is None:
+        return None
+    start, end = snapshot.byte_at(hole.start), snapshot.byte_at(hole.end)
+    new = (place.typed + text).encode("utf-8", "replace")
+    source = snapshot.utf8
+    merged = source[:start] + new + source[end:]
+    edited = tree.copy()
+    edited.edit(
+        start_byte=start,
+        old_end_byte=end,
+        new_end_byte=start + len(new),
+        start_point=_point(source, start),
+        old_end_point=_point(source, end),
+        new_end_point=_point(merged, start + len(new)),
+    )
+    deadline = time.monotonic() + _MAX_S
+    try:
+        return Parser(language).parse(
+            lambda byte, _: merged[byte : byte + _CHUNK],
+            edited,
+            progress_callback=lambda _, __: time.monotonic() > deadline,
+        )
+    except ValueError:  # the callback ended it
+        return None
+
+
+def _point(source: bytes, byte: int) -> tuple[int, int]:
+    return source.count(b"\n", 0, byte), byte - (source.rfind(b"\n", 0, byte) + 1)
+
+
+def _rows(place: Place, offset: int) -> int:
+    return _point(place.snapshot.utf8, place.snapshot.byte_at(offset))[0]
+
+
+def _between(errors: list[Node], first: int, last: int) -> int:
+    """How many errors touch the rows from `first` to `last`, or one beside them."""
+    return sum(node.start_point.row <= last + 1 and node.end_point.row >= first - 1 for node in errors)
+
+
+def _errors(node: Node) -> list[Node]:
+    """The error and missing nodes of a tree."""
+    found, waiting = [], [node]
+    while waiting:
+        node = waiting.pop()
+        if node.has_error:
+            if node.is_error or node.is_missing:
+                found.append(node)
+            waiting += node.children
+    return found
