@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -27,7 +26,7 @@ import engine.protocol
 from dg_lsp.client.launch import ready_engine
 from dg_lsp.client.local import EngineUnavailable
 from dg_lsp.lsp_client import LspError, server_process
-from dg_lsp.syntax.languages import functions_query
+from dg_lsp.syntax.languages import LANGUAGES, query
 from engine.protocol import Health, log_path, runtime_folder, socket_path
 
 _FAILED, _INTERRUPTED = 1, 130
@@ -153,15 +152,15 @@ def _size(count: int) -> str:
 
 
 def check_grammars() -> Check:
-    """Every language with a query: its grammar loads and fits the query."""
-    languages = sorted(Path(query.name).stem for query in (resources.files("dg_lsp.syntax") / "queries").iterdir())
-    for language in languages:
+    """Every language: its grammar loads and fits its query."""
+    for language in LANGUAGES:
         try:
-            functions_query(language)
+            query(language)
         except Exception as error:  # a grammar that does not fit fails in ways of its own
             why = f"{language}: {type(error).__name__}: {error}"
-            return Check("FAIL", "grammars", why, f"pip install --force-reinstall tree-sitter tree-sitter-{language}")
-    return Check("ok", "grammars", ", ".join(languages))
+            package = f"tree-sitter-{language.removesuffix('react')}"
+            return Check("FAIL", "grammars", why, f"pip install --force-reinstall tree-sitter {package}")
+    return Check("ok", "grammars", ", ".join(LANGUAGES))
 
 
 def check_runtime_folder(folder: Path) -> Check:

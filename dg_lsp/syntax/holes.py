@@ -1,49 +1,39 @@
-"""The places in a document that can be filled: the cursor, and functions without a real body."""
+"""The places in a document that can be filled."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from tree_sitter import Node, QueryCursor
+from tree_sitter import Node
 
 from dg_lsp.documents import Snapshot
-from dg_lsp.syntax.languages import functions_query
-from dg_lsp.syntax.tree import parse
+from dg_lsp.syntax.arms import arm_label, arm_range
+from dg_lsp.syntax.brackets import comment_line, condition_on_line, empty_bodies, inside_parentheses
+from dg_lsp.syntax.functions import Function, function_at, functions
+from dg_lsp.syntax.stubs import TODO
+from dg_lsp.syntax.tree import matches, parse, span
 
-HoleKind = Literal["cursor", "function"]
+HoleKind = Literal["cursor", "function", "arm", "todo", "arguments", "condition", "docstring", "selection"]
+Span = tuple[int, int]
 
+_LINES_AROUND = 20
 _BLANKS = " \t\f\ufeff"
-_TODO = re.compile(r"\b(?:TODO|FIXME)\b", re.IGNORECASE)
-
-_NOT_YET = r"(?i:not[ _-]?(?:yet[ _-]?)?implemented|unimplemented|UnsupportedOperation|\bTODO\b|\bFIXME\b)"
-_THROW = rf"throw\b.*{_NOT_YET}.*"
-_ASSERT = rf"assert\s*\(.*{_NOT_YET}.*"
-_SCRIPT = rf"{_THROW}|return(?:\s+(?:null|undefined))?"
-_STUBS = {
-    language: re.compile(pattern, re.DOTALL)
-    for language, pattern in {
-        "python": r"pass|\.\.\.|raise\s+NotImplementedError\b.*|return(?:\s+None)?",
-        "javascript": _SCRIPT,
-        "javascriptreact": _SCRIPT,
-        "typescript": _SCRIPT,
-        "typescriptreact": _SCRIPT,
-        "rust": rf"(?:todo|unimplemented)!.*|panic!.*{_NOT_YET}.*|return",
-        "go": rf"panic\(.*{_NOT_YET}.*|return(?:\s+nil)?|return\b.*(?:errors\.New|fmt\.Errorf)\(.*{_NOT_YET}.*",
-        "c": rf"{_ASSERT}|return(?:\s+NULL)?",
-        "cpp": rf"{_THROW}|{_ASSERT}|return(?:\s+(?:NULL|nullptr))?",
-        "java": rf"{_THROW}|return(?:\s+null)?",
-    }.items()
-}
-"""What a statement must be, without its semicolon, to count as a stub."""
+_OPENS_BLOCK = re.compile(r".*\{[ \t]*")
+_OPENS_PYTHON_BLOCK = re.compile(
+    r"[ \t]*(?:async|class|def|if|elif|else|for|while|try|except|finally|with|match|case)\b.*:[ \t]*"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hole:
     """A place to fill: the middle replaces `text[start:end]` (character offsets) of its snapshot.
 
-    `single_line` says that the middle must not hold a line ending.
+    `single_line` says that the middle must not hold a line ending. `indentation` is what stands before the code on
+    the line where the hole starts. A todo hole is empty and stands at the end of a line: its middle begins with a
+    line ending.
     """
 
     kind: HoleKind
@@ -51,21 +41,43 @@ class Hole:
     end: int
     label: str
     single_line: bool
+    indentation: str = ""
 
 
-class _Function(NamedTuple):
-    """A function's extent in characters, to the end of its last line, and its hole if it is a stub."""
+def hole_at(snapshot: Snapshot, offset: int, kind: HoleKind) -> Hole | None:
+    """The hole of a kind that belongs to a cursor; None when there is none."""
+    offset = _whole(snapshot, offset)
+    if kind == "function":
+        return function_hole(snapshot, offset)
+    if kind == "docstring":
+        return _docstring_hole(snapshot, offset)
+    if kind == "arguments":
+        return _arguments_hole(snapshot, offset)
+    if kind == "condition":
+        return _condition_hole(snapshot, offset)
+    if kind in ("arm", "todo"):
+        line = snapshot.line_at(offset)
+        start, end = snapshot.line_start(line), snapshot.line_end(line)
+        found = _arms(snapshot, start, end) if kind == "arm" else _todos(snapshot, start, end)
+        return min(found, default=None, key=lambda hole: max(hole.start - offset, offset - hole.end, 0))
+    return cursor_hole(snapshot, offset)
 
-    start: int
-    end: int
-    hole: Hole | None
 
+def holes_in(snapshot: Snapshot, start: int = 0, end: int | None = None) -> list[Hole]:
+    """What is still to be written in a range: stubs, arms and the TODO comments of functions, in document order.
 
-def cursor_hole(snapshot: Snapshot, offset: int) -> Hole:
-    """The empty hole at a cursor; one line long unless the cursor stands on a blank line."""
-    line = snapshot.line_at(offset)
-    single_line = bool(snapshot.line_text(line).strip(_BLANKS))
-    return Hole(kind="cursor", start=offset, end=offset, label="cursor", single_line=single_line)
+    None of them overlap. A TODO comment inside a stub belongs to the stub.
+    """
+    start, end = _whole(snapshot, start), _whole(snapshot, len(snapshot.text) if end is None else end)
+    around = functions(snapshot, start, end)
+    stubs = [(function.start, function.end) for function in around if function.stub]
+    found = _stub_holes(snapshot, around) if parse(snapshot) else _empty_body_holes(snapshot, start, end)
+    found += _arms(snapshot, start, end)
+    for hole in _todos(snapshot, start, end):
+        inside = any(first <= hole.start <= last for first, last in ((f.start, f.end) for f in around))
+        if inside and not any(first <= hole.start <= last for first, last in stubs):
+            found.append(hole)
+    return _apart(hole for hole in found if start <= hole.start and hole.end <= end)
 
 
 def function_hole(snapshot: Snapshot, offset: int) -> Hole | None:
@@ -73,136 +85,195 @@ def function_hole(snapshot: Snapshot, offset: int) -> Hole | None:
 
     The whole line on which a function starts belongs to it.
     """
-    line = snapshot.line_at(offset)
-    first = line
-    while first > 0 and _blank_or_comment(snapshot.line_text(first)):
-        first -= 1  # the tree ends a Python function before these lines, though it may own them
-    functions = _functions(snapshot, snapshot.line_start(first), snapshot.line_end(line))
-    around = max((f for f in functions if f.start <= offset <= f.end), default=None, key=lambda f: f.start)
-    if around and snapshot.line_at(around.start) == line:
-        return around.hole
-    ahead = min((f for f in functions if f.start > offset), default=None, key=lambda f: f.start)
-    innermost = ahead or around
-    return innermost.hole if innermost else None
+    if parse(snapshot) is None:
+        line = snapshot.line_at(offset)
+        reach = snapshot.line_start(line), snapshot.line_end(min(line + 1, snapshot.line_count - 1))
+        return next(iter(_empty_body_holes(snapshot, *reach)), None)
+    function = function_at(snapshot, offset)
+    return next(iter(_stub_holes(snapshot, [function] if function else [])), None)
 
 
 def function_holes(snapshot: Snapshot) -> list[Hole]:
     """The stubs of all functions, in document order."""
-    functions = _functions(snapshot, 0, len(snapshot.text))
-    return sorted((f.hole for f in functions if f.hole), key=lambda hole: hole.start)
+    return [hole for hole in holes_in(snapshot) if hole.kind == "function"]
 
 
-def _functions(snapshot: Snapshot, start: int, end: int) -> list[_Function]:
-    """The functions that touch a range of characters."""
-    tree, query = parse(snapshot), functions_query(snapshot.language_id)
-    if tree is None or query is None:
-        return []
-    cursor = QueryCursor(query)
-    cursor.set_byte_range(snapshot.byte_at(start), snapshot.byte_at(end) + 1)
-    functions = []
-    for _, captures in cursor.matches(tree.root_node):
-        (node,), (name,), (body,) = captures["function"], captures["name"], captures["body"]
-        hole = _stub(snapshot, node, name, body)
-        last = snapshot.line_end(snapshot.line_at(snapshot.offset_of_byte(node.end_byte)))
-        extent_end = max(last, hole.end) if hole else last
-        functions.append(_Function(snapshot.offset_of_byte(node.start_byte), extent_end, hole))
-    return functions
+def cursor_hole(snapshot: Snapshot, offset: int) -> Hole:
+    """The empty hole at a cursor: one line long, but a block on a blank line and behind what opens a block."""
+    offset = _whole(snapshot, offset)
+    line = snapshot.line_at(offset)
+    before = snapshot.text[snapshot.line_start(line) : offset]
+    after = snapshot.text[offset : snapshot.line_end(line)]
+    opener = _OPENS_PYTHON_BLOCK if snapshot.language_id == "python" else _OPENS_BLOCK
+    single_line = bool(after.strip(_BLANKS) or (before.strip(_BLANKS) and not opener.fullmatch(before)))
+    return _hole(snapshot, "cursor", (offset, offset), "cursor", single_line=single_line)
 
 
-def _stub(snapshot: Snapshot, function: Node, name: Node, body: Node) -> Hole | None:
-    """The hole of a function whose body is empty or a stub."""
-    python = snapshot.language_id == "python"
-    found: tuple[int, int] | None
-    statements = _statements(body)
-    docstring = statements.pop(0) if python and _is_docstring(statements) else None
-    if python and all(_is_comment(node) for node in statements):
-        header_end = docstring.end_byte if docstring else body.start_byte
-        found = _python_space(snapshot, header_end, function.start_byte)
-    elif statements:
-        found = _stub_range(snapshot, statements)
+def selection_hole(snapshot: Snapshot, start: int, end: int) -> Hole:
+    """The hole of a selection. One over several lines becomes whole lines, without the first one's indentation.
+
+    A last line of which nothing is selected is left out.
+    """
+    start, end = sorted((_whole(snapshot, start), _whole(snapshot, end)))
+    if start == end:
+        return cursor_hole(snapshot, start)
+    first, last = snapshot.line_at(start), snapshot.line_at(end)
+    if last > first and end == snapshot.line_start(last):
+        last -= 1
+        end = snapshot.line_end(last)
+    if last > first:
+        start = snapshot.line_start(first) + len(_indentation(snapshot.line_text(first)))
+        end = snapshot.line_end(last)
+    return _hole(snapshot, "selection", (min(start, end), end), "selection", single_line=last == first)
+
+
+def _hole(snapshot: Snapshot, kind: HoleKind, where: Span, label: str, *, single_line: bool) -> Hole:
+    start, end = where
+    indentation = _indentation(snapshot.line_text(snapshot.line_at(start)))
+    return Hole(kind=kind, start=start, end=end, label=label, single_line=single_line, indentation=indentation)
+
+
+def _stub_holes(snapshot: Snapshot, found: list[Function]) -> list[Hole]:
+    holes = []
+    for function in found:
+        if function.stub:
+            start, end = function.stub
+            before = snapshot.text[snapshot.line_start(snapshot.line_at(start)) : start]
+            beside = snapshot.language_id == "python" and start < end and bool(before.strip(_BLANKS))  # def f(): pass
+            holes.append(_hole(snapshot, "function", function.stub, function.name, single_line=beside))
+    return holes
+
+
+def _empty_body_holes(snapshot: Snapshot, start: int, end: int) -> list[Hole]:
+    found = empty_bodies(snapshot, start, end)
+    return [_hole(snapshot, "function", inside, name, single_line=False) for name, inside in found]
+
+
+def _docstring_hole(snapshot: Snapshot, offset: int) -> Hole | None:
+    """The doc comment of the function around an offset, or where one goes: before the function or its first line."""
+    function = function_at(snapshot, offset)
+    if function is None:
+        return None
+    start, _ = function.doc
+    line_start = snapshot.line_start(snapshot.line_at(start))
+    if snapshot.text[line_start:start].strip(_BLANKS) and start > function.start and not function.documented:
+        return None  # def f(): pass
+    return _hole(snapshot, "docstring", function.doc, function.name, single_line=False)
+
+
+def _arguments_hole(snapshot: Snapshot, offset: int) -> Hole | None:
+    lists = (_inside(snapshot, node) for node in _captured(snapshot, "arguments", offset, offset))
+    around = [where for where in lists if where and where[0] <= offset <= where[1]]
+    where = max(around, default=None)
+    if where is None and _broken(snapshot, offset):
+        where = inside_parentheses(snapshot, offset)
+    if where is None:
+        return None
+    return _hole(snapshot, "arguments", where, "arguments", single_line=_on_one_line(snapshot, where))
+
+
+def _condition_hole(snapshot: Snapshot, offset: int) -> Hole | None:
+    """The condition around an offset, else the nearest one on its line."""
+    line = snapshot.line_at(offset)
+    nodes = _captured(snapshot, "condition", snapshot.line_start(line), snapshot.line_end(line))
+    found = [_inside(snapshot, node) or span(snapshot, node) for node in nodes if not node.is_missing]
+    near = [(start, end) for start, end in found if snapshot.line_at(start) <= line <= snapshot.line_at(end)]
+    where = min(near, default=None, key=lambda c: (max(c[0] - offset, offset - c[1], 0), -c[0]))
+    if where is None and _broken(snapshot, offset):
+        where = condition_on_line(snapshot, offset)
+    if where is None:
+        return None
+    return _hole(snapshot, "condition", where, "condition", single_line=_on_one_line(snapshot, where))
+
+
+def _arms(snapshot: Snapshot, start: int, end: int) -> list[Hole]:
+    holes = []
+    for node in _captured(snapshot, "arm", *_widened(snapshot, start, end)):
+        where, (first, last) = arm_range(snapshot, node), span(snapshot, node)
+        if where and first <= end and max(last, where[1]) >= start:
+            holes.append(_hole(snapshot, "arm", where, arm_label(snapshot, node), single_line=False))
+    return holes
+
+
+def _todos(snapshot: Snapshot, start: int, end: int) -> list[Hole]:
+    """The places below the TODO comments that touch a range and have lines for themselves.
+
+    Comments on lines that follow each other are one.
+    """
+    first, last = _widened(snapshot, start, end)
+    if parse(snapshot):
+        nodes = _captured(snapshot, "comment", first, last)
+        lines = {line for node in nodes for line in _comment_lines(snapshot, node)}
     else:
-        found = (snapshot.offset_of_byte(body.start_byte) + 1, snapshot.offset_of_byte(body.children[-1].start_byte))
-    if found is None:
-        return None
-    start, end = found
-    before = snapshot.text[snapshot.line_start(snapshot.line_at(start)) : start]
-    single_line = python and start < end and bool(before.strip(_BLANKS))  # def f(): pass
-    return Hole(kind="function", start=start, end=end, label=_text(name), single_line=single_line)
+        around = range(snapshot.line_at(first), snapshot.line_at(last) + 1)
+        lines = {line for line in around if comment_line(snapshot.line_text(line))}
+    holes = []
+    for top in sorted(line for line in lines if line - 1 not in lines):
+        bottom = top
+        while bottom + 1 in lines:
+            bottom += 1
+        where = snapshot.line_start(top), snapshot.line_end(bottom)
+        asked = TODO.search(snapshot.text, *where)
+        if asked and where[0] <= end and where[1] >= start:
+            label = snapshot.text[asked.end() : snapshot.line_end(snapshot.line_at(asked.end()))].strip(" \t:*/-")
+            holes.append(_hole(snapshot, "todo", (where[1], where[1]), label or "TODO", single_line=False))
+    return holes
 
 
-def _statements(body: Node) -> list[Node]:
-    """The statements and comments of a body (Go keeps its statements in a list of their own)."""
-    nodes: list[Node] = []
-    for child in body.named_children:
-        nodes += child.named_children if child.type == "statement_list" else [child]
-    return nodes
+def _comment_lines(snapshot: Snapshot, node: Node) -> Iterable[int]:
+    """The lines of a comment that has them for itself."""
+    start, end = span(snapshot, node)
+    end = start + len(snapshot.text[start:end].rstrip())
+    first, last = snapshot.line_at(start), snapshot.line_at(end)
+    alone = snapshot.text[snapshot.line_start(first) : start] + snapshot.text[end : snapshot.line_end(last)]
+    return () if alone.strip(_BLANKS) else range(first, last + 1)
 
 
-def _is_docstring(statements: list[Node]) -> bool:
-    if not statements or statements[0].type != "expression_statement":
-        return False
-    children = statements[0].named_children
-    return len(children) == 1 and children[0].type in ("string", "concatenated_string")
+def _widened(snapshot: Snapshot, start: int, end: int) -> Span:
+    """A range with some lines around it: comments in them may belong to what it touches."""
+    first, last = snapshot.line_at(start) - _LINES_AROUND, snapshot.line_at(end) + _LINES_AROUND
+    return snapshot.line_start(max(first, 0)), snapshot.line_end(min(last, snapshot.line_count - 1))
 
 
-def _stub_range(snapshot: Snapshot, statements: list[Node]) -> tuple[int, int] | None:
-    """From the first to the last stub; None when anything else stands among them.
-
-    Comments above a stub statement stay, for they tell what is wanted; a TODO alone is the stub.
-    """
-    stub = _STUBS[snapshot.language_id]
-    rest = [node for node in statements if not _is_comment(node)]
-    todos = [node for node in statements if _is_comment(node) and _TODO.search(_text(node))]
-    if not all(stub.fullmatch(_text(node).rstrip("; \t\r\n")) for node in rest):
-        return None
-    first = rest or todos
-    if not first:
-        return None
-    last_byte = max(node.end_byte for node in first + todos)
-    start, end = snapshot.offset_of_byte(first[0].start_byte), snapshot.offset_of_byte(last_byte)
-    return start, start + len(snapshot.text[start:end].rstrip())
+def _broken(snapshot: Snapshot, offset: int) -> bool:
+    """Whether the tree says nothing about an offset: there is none, or the text around does not parse."""
+    tree = parse(snapshot)
+    if tree is None:
+        return True
+    line = snapshot.line_at(offset)
+    start, end = snapshot.byte_at(snapshot.line_start(line)), snapshot.byte_at(snapshot.line_end(line))
+    node = tree.root_node.descendant_for_byte_range(start, end)
+    return node is None or node.has_error
 
 
-def _python_space(snapshot: Snapshot, header_end: int, function_start: int) -> tuple[int, int]:
-    """Where the statements of a Python function without any belong (arguments in bytes).
-
-    That is its TODO comments, else the first indented blank line, else the end of what stands there.
-    The lines are read here because the tree leaves comments of a function without statements outside it.
-    """
-    header = snapshot.line_at(snapshot.offset_of_byte(header_end))
-    indent = _indent(snapshot.line_text(snapshot.line_at(snapshot.offset_of_byte(function_start))))
-    end = snapshot.line_end(header)
-    todos: list[int] = []
-    blank: int | None = None
-    for line in range(header + 1, snapshot.line_count):
-        text = snapshot.line_text(line)
-        if not _blank_or_comment(text) or (text.strip() and _indent(text) <= indent):
-            break
-        if _TODO.search(text):
-            todos.append(line)
-        if text.strip():
-            end = snapshot.line_end(line)
-        elif blank is None and _indent(text) > indent:
-            blank = line
-    if todos:
-        first = snapshot.line_start(todos[0]) + _indent(snapshot.line_text(todos[0]))
-        return first, snapshot.line_end(todos[-1])
-    if blank is not None:
-        return snapshot.line_end(blank), snapshot.line_end(blank)
-    return end, end
+def _captured(snapshot: Snapshot, name: str, start: int, end: int) -> list[Node]:
+    return [node for captures in matches(snapshot, start, end) for node in captures.get(name, ())]
 
 
-def _is_comment(node: Node) -> bool:
-    return "comment" in node.type
+def _inside(snapshot: Snapshot, node: Node) -> Span | None:
+    """The range between the round brackets that a node begins and ends with."""
+    start, end = span(snapshot, node)
+    return (start + 1, end - 1) if end - start > 1 and snapshot.text[start] + snapshot.text[end - 1] == "()" else None
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
+def _on_one_line(snapshot: Snapshot, where: Span) -> bool:
+    return snapshot.line_at(where[0]) == snapshot.line_at(where[1])
 
 
-def _blank_or_comment(line: str) -> bool:
-    return not line.strip() or line.lstrip().startswith("#")
+def _apart(holes: Iterable[Hole]) -> list[Hole]:
+    """The holes in document order without those inside or over another."""
+    apart: list[Hole] = []
+    for hole in sorted(holes, key=lambda hole: (hole.start, -hole.end)):
+        if not apart or hole.start > apart[-1].end:
+            apart.append(hole)
+    return apart
 
 
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
+def _indentation(line: str) -> str:
+    return line[: len(line) - len(line.lstrip(_BLANKS))]
+
+
+def _whole(snapshot: Snapshot, offset: int) -> int:
+    """An offset inside the document; one between "\\r" and "\\n" goes back to the line's end."""
+    offset = min(max(offset, 0), len(snapshot.text))
+    return offset - 1 if snapshot.text[offset - 1 : offset + 1] == "\r\n" else offset

@@ -7,19 +7,22 @@ from importlib import import_module, resources
 
 from tree_sitter import Language, Query
 
-# language identifier: (module, function that hands out the grammar, name of its query file)
+# language identifier: (module, function that hands out the grammar, names of its query files)
 _GRAMMARS = {
-    "python": ("tree_sitter_python", "language", "python"),
-    "javascript": ("tree_sitter_javascript", "language", "javascript"),
-    "javascriptreact": ("tree_sitter_javascript", "language", "javascript"),
-    "typescript": ("tree_sitter_typescript", "language_typescript", "typescript"),
-    "typescriptreact": ("tree_sitter_typescript", "language_tsx", "typescript"),
-    "rust": ("tree_sitter_rust", "language", "rust"),
-    "go": ("tree_sitter_go", "language", "go"),
-    "c": ("tree_sitter_c", "language", "c"),
-    "cpp": ("tree_sitter_cpp", "language", "cpp"),
-    "java": ("tree_sitter_java", "language", "java"),
+    "python": ("tree_sitter_python", "language", ("python",)),
+    "javascript": ("tree_sitter_javascript", "language", ("ecmascript", "javascript")),
+    "javascriptreact": ("tree_sitter_javascript", "language", ("ecmascript", "javascript")),
+    "typescript": ("tree_sitter_typescript", "language_typescript", ("ecmascript", "typescript")),
+    "typescriptreact": ("tree_sitter_typescript", "language_tsx", ("ecmascript", "typescript")),
+    "rust": ("tree_sitter_rust", "language", ("rust",)),
+    "go": ("tree_sitter_go", "language", ("go",)),
+    "c": ("tree_sitter_c", "language", ("c",)),
+    "cpp": ("tree_sitter_cpp", "language", ("cpp",)),
+    "java": ("tree_sitter_java", "language", ("java",)),
 }
+
+LANGUAGES = tuple(_GRAMMARS)
+"""The identifiers of the languages that have a grammar here."""
 
 
 @cache
@@ -33,12 +36,16 @@ def grammar(language_id: str) -> Language | None:
 
 
 @cache
-def functions_query(language_id: str) -> Query | None:
-    """The query that captures `function`, `name` and `body` in a language; None without a grammar."""
+def query(language_id: str) -> Query | None:
+    """The query that finds the places of a language that can be filled; None without a grammar.
+
+    It captures `function` with `name` and `body`; `on_purpose`, a function that is empty because it should be;
+    `arm`, one case of a switch or match; `condition`, `arguments` and `comment`.
+    """
     language = grammar(language_id)
     if language is None:
         return None
-    name = _GRAMMARS[language_id][2]
-    source = resources.files("dg_lsp.syntax") / "queries" / f"{name}.scm"
-    query: Query = Query(language, source.read_text(encoding="utf-8"))
-    return query
+    folder = resources.files("dg_lsp.syntax") / "queries"
+    names = _GRAMMARS[language_id][2]
+    found: Query = Query(language, "\n".join((folder / f"{name}.scm").read_text(encoding="utf-8") for name in names))
+    return found

@@ -6,33 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from dg_lsp.documents import Snapshot, read_document
+from dg_lsp.documents import read_document
 from dg_lsp.syntax.holes import cursor_hole, function_hole, function_holes
 from dg_lsp.syntax.tree import MAX_PARSE_BYTES, parse
+from tests.dg_lsp.marks import at_cursor, marked, snapshot
 
 SOURCES = Path(__file__).parents[2] / "fixtures" / "sources"
-# Marks the range of a hole, and the cursor, in the texts below.
-OPEN, CLOSE, CURSOR = "⟦", "⟧", "│"
-
-
-def snapshot(language: str, text: str) -> Snapshot:
-    return Snapshot("file:///a", language, 1, text)
-
-
-def marked(language: str, text: str) -> tuple[Snapshot, list[tuple[int, int]]]:
-    """The document without its marks, and the ranges that these enclose."""
-    plain, ranges = "", []
-    for piece in text.split(OPEN):
-        inside, closed, after = piece.partition(CLOSE)
-        if closed:
-            ranges.append((len(plain), len(plain) + len(inside)))
-        plain += inside + after
-    return snapshot(language, plain), ranges
-
-
-def at_cursor(language: str, text: str) -> tuple[Snapshot, int]:
-    before, _, after = text.partition(CURSOR)
-    return snapshot(language, before + after), len(before)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +34,7 @@ def at_cursor(language: str, text: str) -> tuple[Snapshot, int]:
                 "batches": "\n",
             },
         ),
-        ("retry.ts", {"backoff": 'throw new Error("TODO");', "constructor": "", "recordFailure": "\n  "}),
+        ("retry.ts", {"backoff": 'throw new Error("TODO");', "recordFailure": "\n  "}),
         ("TodoList.tsx", {"visibleTasks": 'throw new Error("not implemented");', "remove": "// TODO"}),
         (
             "ring_buffer.rs",
@@ -119,7 +98,7 @@ def test_the_stubs_of_a_file(file: str, stubs: dict[str, str]) -> None:
         ("rust", "trait T { fn f(&self); fn g(&self) { ⟦todo!();⟧ } }\n"),
         ("go", 'package a\n\nfunc (t *T) f() error { ⟦return nil⟧ }\n\nfunc g() { ⟦panic("not implemented")⟧ }\n'),
         ("c", 'static int **f(void) { ⟦assert(0 && "TODO");⟧ }\nint g(void);\n'),
-        ("cpp", "T &A::operator=(const T &o) { ⟦return nullptr;⟧ }\nA::~A() {⟦⟧}\n"),
+        ("cpp", "T &A::operator=(const T &o) { ⟦return nullptr;⟧ }\nvoid A::f() {⟦⟧}\n"),
         ("java", "class A { A() {⟦⟧} int f() { ⟦/* FIXME */⟧ } abstract int g(); }\n"),
     ],
 )

@@ -1,44 +1,7 @@
-(function_declaration
-  name: (identifier) @name
-  body: (statement_block) @body) @function
-
-(generator_function_declaration
-  name: (identifier) @name
-  body: (statement_block) @body) @function
-
-(method_definition
-  name: (_) @name
-  body: (statement_block) @body) @function
-
-; Functions without a name of their own take that of the place that keeps them.
-
-(variable_declarator
-  name: (identifier) @name
-  value: [
-    (arrow_function body: (statement_block) @body)
-    (function_expression body: (statement_block) @body)
-  ]) @function
-
+; What TypeScript calls otherwise.
 (field_definition
   property: (_) @name
   value: [
-    (arrow_function body: (statement_block) @body)
-    (function_expression body: (statement_block) @body)
-  ]) @function
-
-(pair
-  key: (_) @name
-  value: [
-    (arrow_function body: (statement_block) @body)
-    (function_expression body: (statement_block) @body)
-  ]) @function
-
-(assignment_expression
-  left: [
-    (identifier) @name
-    (member_expression property: (_) @name)
-  ]
-  right: [
     (arrow_function body: (statement_block) @body)
     (function_expression body: (statement_block) @body)
   ]) @function

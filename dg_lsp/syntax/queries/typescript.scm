@@ -1,24 +1,4 @@
-(function_declaration
-  name: (identifier) @name
-  body: (statement_block) @body) @function
-
-(generator_function_declaration
-  name: (identifier) @name
-  body: (statement_block) @body) @function
-
-(method_definition
-  name: (_) @name
-  body: (statement_block) @body) @function
-
-; Functions without a name of their own take that of the place that keeps them.
-
-(variable_declarator
-  name: (identifier) @name
-  value: [
-    (arrow_function body: (statement_block) @body)
-    (function_expression body: (statement_block) @body)
-  ]) @function
-
+; What JavaScript calls otherwise or does not have.
 (public_field_definition
   name: (_) @name
   value: [
@@ -26,19 +6,7 @@
     (function_expression body: (statement_block) @body)
   ]) @function
 
-(pair
-  key: (_) @name
-  value: [
-    (arrow_function body: (statement_block) @body)
-    (function_expression body: (statement_block) @body)
-  ]) @function
-
-(assignment_expression
-  left: [
-    (identifier) @name
-    (member_expression property: (_) @name)
-  ]
-  right: [
-    (arrow_function body: (statement_block) @body)
-    (function_expression body: (statement_block) @body)
-  ]) @function
+; constructor(private readonly limit: number) {}
+(method_definition
+  parameters: (formal_parameters
+    (required_parameter [(accessibility_modifier) "readonly"]))) @on_purpose

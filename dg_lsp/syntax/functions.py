@@ -1,0 +1,181 @@
+"""The functions of a document: where their bodies and doc comments are, and which of them are stubs."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.stubs import TODO, statements, stub_range
+from dg_lsp.syntax.tree import Captures, is_comment, matches, span, text_of
+
+Span = tuple[int, int]
+
+# What a comment above a function must begin with to document it.
+_DOC = {
+    "javascript": r"/\*\*",
+    "javascriptreact": r"/\*\*",
+    "typescript": r"/\*\*",
+    "typescriptreact": r"/\*\*",
+    "java": r"/\*\*",
+    "rust": r"///|/\*\*",
+}
+# Nodes around a function that begin with it, so that its doc comment stands above them.
+_WRAPPERS = (
+    "decorated_definition",
+    "export_statement",
+    "expression_statement",
+    "lexical_declaration",
+    "template_declaration",
+    "variable_declaration",
+)
+_BESIDE_DOC = ("attribute_item", "decorator")
+
+
+class Function(NamedTuple):
+    """A function: its extent to the end of its last line, its body, its doc comment and what is a stub in it.
+
+    All ranges are in characters. `doc` is empty, at the place for a doc comment, when the function is not `documented`.
+    """
+
+    name: str
+    start: int
+    end: int
+    body: Span
+    doc: Span
+    documented: bool
+    stub: Span | None
+
+
+def functions(snapshot: Snapshot, start: int, end: int) -> list[Function]:
+    """The functions that touch a range of characters, in document order."""
+    if start > 0:
+        line = snapshot.line_at(start)
+        while line > 0 and _blank_or_comment(snapshot.line_text(line)):
+            line -= 1  # the tree ends a Python function before these lines, though it may own them
+        start = snapshot.line_start(line)
+    found = matches(snapshot, start, end)
+    on_purpose = {node.id for captures in found for node in captures.get("on_purpose", ())}
+    all_ = (_function(snapshot, captures, on_purpose) for captures in found if "function" in captures)
+    return sorted(all_, key=lambda function: function.start)
+
+
+def function_at(snapshot: Snapshot, offset: int) -> Function | None:
+    """The innermost function around an offset. The whole line on which a function starts belongs to it."""
+    line = snapshot.line_at(offset)
+    near = functions(snapshot, snapshot.line_start(line), snapshot.line_end(line))
+    around = max((f for f in near if f.start <= offset <= f.end), default=None, key=lambda f: f.start)
+    if around and snapshot.line_at(around.start) == line:
+        return around
+    ahead = min((f for f in near if f.start > offset), default=None, key=lambda f: f.start)
+    return ahead or around
+
+
+def _function(snapshot: Snapshot, captures: Captures, on_purpose: set[int]) -> Function:
+    (node,), (name,), (body,) = captures["function"], captures["name"], captures["body"]
+    start, end = span(snapshot, node)
+    stub = None if node.id in on_purpose or snapshot.uri.endswith(".pyi") else _stub(snapshot, node, body)
+    end = max(snapshot.line_end(snapshot.line_at(end)), stub[1] if stub else 0)
+    if snapshot.language_id == "python":
+        doc, documented = _docstring(snapshot, node, body)
+    else:
+        doc, documented = _doc_comment(snapshot, node)
+    return Function(text_of(name), start, end, span(snapshot, body), doc, documented, stub)
+
+
+def _stub(snapshot: Snapshot, function: Node, body: Node) -> Span | None:
+    """The range to fill in a function whose body is empty or a stub."""
+    inner = statements(body)
+    if snapshot.language_id != "python":
+        if inner:
+            return stub_range(snapshot, inner)
+        return snapshot.offset_of_byte(body.start_byte) + 1, snapshot.offset_of_byte(body.children[-1].start_byte)
+    docstring = inner.pop(0) if _is_docstring(inner) else None
+    if all(is_comment(node) for node in inner):
+        header_end = docstring.end_byte if docstring else body.start_byte
+        return _python_space(snapshot, header_end, function.start_byte)
+    return stub_range(snapshot, inner)
+
+
+def _is_docstring(nodes: list[Node]) -> bool:
+    if not nodes or nodes[0].type != "expression_statement":
+        return False
+    children = nodes[0].named_children
+    return len(children) == 1 and children[0].type in ("string", "concatenated_string")
+
+
+def _docstring(snapshot: Snapshot, function: Node, body: Node) -> tuple[Span, bool]:
+    """A function's docstring, or the place before its first statement."""
+    inner = statements(body)
+    if _is_docstring(inner):
+        return span(snapshot, inner[0]), True
+    if not inner:
+        _, end = _python_space(snapshot, body.start_byte, function.start_byte)
+        return (end, end), False
+    start, _ = span(snapshot, inner[0])
+    return (start, start), False
+
+
+def _doc_comment(snapshot: Snapshot, function: Node) -> tuple[Span, bool]:
+    """The doc comment right above a function, or the place before the function."""
+    outer = function
+    while outer.parent is not None and outer.parent.type in _WRAPPERS:
+        outer = outer.parent
+    place, _ = span(snapshot, outer)
+    doc, is_doc = outer, re.compile(_DOC.get(snapshot.language_id, "/"))
+    above = outer.prev_sibling
+    while above is not None and above.end_point.row >= doc.start_point.row - 1:
+        if is_comment(above) and is_doc.match(text_of(above)) and _begins_line(snapshot, above):
+            doc = above
+        elif above.type not in _BESIDE_DOC:
+            break
+        place = span(snapshot, above)[0] if above.type in _BESIDE_DOC and doc is outer else place
+        above = above.prev_sibling
+    if doc is outer:
+        return (place, place), False
+    start, _ = span(snapshot, doc)
+    return (start, start + len(snapshot.text[start:place].rstrip())), True
+
+
+def _begins_line(snapshot: Snapshot, node: Node) -> bool:
+    start, _ = span(snapshot, node)
+    return not snapshot.text[snapshot.line_start(snapshot.line_at(start)) : start].strip()
+
+
+def _python_space(snapshot: Snapshot, header_end: int, function_start: int) -> Span:
+    """Where the statements of a Python function without any belong (arguments in bytes).
+
+    That is its TODO comments, else the first indented blank line, else the end of what stands there.
+    The lines are read here because the tree leaves comments of a function without statements outside it.
+    """
+    header = snapshot.line_at(snapshot.offset_of_byte(header_end))
+    indent = _indent(snapshot.line_text(snapshot.line_at(snapshot.offset_of_byte(function_start))))
+    end = snapshot.line_end(header)
+    todos: list[int] = []
+    blank: int | None = None
+    for line in range(header + 1, snapshot.line_count):
+        text = snapshot.line_text(line)
+        if not _blank_or_comment(text) or (text.strip() and _indent(text) <= indent):
+            break
+        if TODO.search(text):
+            todos.append(line)
+        if text.strip():
+            end = snapshot.line_end(line)
+        elif blank is None and _indent(text) > indent:
+            blank = line
+    if todos:
+        first = snapshot.line_start(todos[0]) + _indent(snapshot.line_text(todos[0]))
+        return first, snapshot.line_end(todos[-1])
+    if blank is not None:
+        return snapshot.line_end(blank), snapshot.line_end(blank)
+    return end, end
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _blank_or_comment(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
