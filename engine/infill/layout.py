@@ -21,8 +21,9 @@ from engine.weights.checkpoint import CheckpointError
 
 SUFFIX_CHARACTERS = 40  # of the suffix, that the choice between candidates looks at
 NGRAM_CHARACTERS = 40_000  # before and after the gap
-_CUT_CHARACTERS = 4096  # the context starts at a multiple of this, and
-_CUT_TOKENS = 128  # then of this, so that a keystroke does not move it and the cache stays good
+_CUT_TOKENS = (
+    64  # a context starts at a multiple of this, so that a keystroke does not move it and the cache stays good
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +165,17 @@ def _plain(text: str) -> str:
 
 
 def _recent(prefix: str, context_tokens: int) -> str:
-    """The end of a long prefix: more than the context can hold, from the start of a line."""
+    """The end of a long prefix: at least 6 characters for each token of context, from the start of a line.
+
+    The start moves in steps, for the sake of the cache.
+    """
+    step = 2 * context_tokens
     excess = len(prefix) - 8 * context_tokens
     if excess <= 0:
         return prefix
-    start = -(-excess // _CUT_CHARACTERS) * _CUT_CHARACTERS
-    return prefix[max(prefix.find("\n", start), start) :]
+    start = -(-excess // step) * step
+    newline = prefix.find("\n", start)
+    return prefix[newline if start <= newline < len(prefix) - 4 * context_tokens else start :]
 
 
 def _split_line(prefix: str) -> tuple[str, str]:
