@@ -11,15 +11,14 @@ from tree_sitter import Node
 
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.arms import arm_label, arm_range
-from dg_lsp.syntax.brackets import comment_line, condition_on_line, empty_bodies, inside_parentheses
+from dg_lsp.syntax.brackets import condition_on_line, empty_bodies, inside_parentheses
 from dg_lsp.syntax.functions import Function, function_at, functions
-from dg_lsp.syntax.stubs import TODO
-from dg_lsp.syntax.tree import matches, parse, span
+from dg_lsp.syntax.todos import todo_places
+from dg_lsp.syntax.tree import captured, parse, span, widened
 
 HoleKind = Literal["cursor", "function", "arm", "todo", "arguments", "condition", "docstring", "selection"]
 Span = tuple[int, int]
 
-_LINES_AROUND = 20
 _BLANKS = " \t\f\ufeff"
 _OPENS_BLOCK = re.compile(r".*\{[ \t]*")
 _OPENS_PYTHON_BLOCK = re.compile(
@@ -162,7 +161,7 @@ def _docstring_hole(snapshot: Snapshot, offset: int) -> Hole | None:
 
 
 def _arguments_hole(snapshot: Snapshot, offset: int) -> Hole | None:
-    lists = (_inside(snapshot, node) for node in _captured(snapshot, "arguments", offset, offset))
+    lists = (_inside(snapshot, node) for node in captured(snapshot, "arguments", offset, offset))
     around = [where for where in lists if where and where[0] <= offset <= where[1]]
     where = max(around, default=None)
     if where is None and _broken(snapshot, offset):
@@ -175,7 +174,7 @@ def _arguments_hole(snapshot: Snapshot, offset: int) -> Hole | None:
 def _condition_hole(snapshot: Snapshot, offset: int) -> Hole | None:
     """The condition around an offset, else the nearest one on its line."""
     line = snapshot.line_at(offset)
-    nodes = _captured(snapshot, "condition", snapshot.line_start(line), snapshot.line_end(line))
+    nodes = captured(snapshot, "condition", snapshot.line_start(line), snapshot.line_end(line))
     found = [_inside(snapshot, node) or span(snapshot, node) for node in nodes if not node.is_missing]
     near = [(start, end) for start, end in found if snapshot.line_at(start) <= line <= snapshot.line_at(end)]
     where = min(near, default=None, key=lambda c: (max(c[0] - offset, offset - c[1], 0), -c[0]))
@@ -188,7 +187,7 @@ def _condition_hole(snapshot: Snapshot, offset: int) -> Hole | None:
 
 def _arms(snapshot: Snapshot, start: int, end: int) -> list[Hole]:
     holes = []
-    for node in _captured(snapshot, "arm", *_widened(snapshot, start, end)):
+    for node in captured(snapshot, "arm", *widened(snapshot, start, end)):
         where, (first, last) = arm_range(snapshot, node), span(snapshot, node)
         if where and first <= end and max(last, where[1]) >= start:
             holes.append(_hole(snapshot, "arm", where, arm_label(snapshot, node), single_line=False))
@@ -196,43 +195,8 @@ def _arms(snapshot: Snapshot, start: int, end: int) -> list[Hole]:
 
 
 def _todos(snapshot: Snapshot, start: int, end: int) -> list[Hole]:
-    """The places below the TODO comments that touch a range and have lines for themselves.
-
-    Comments on lines that follow each other are one.
-    """
-    first, last = _widened(snapshot, start, end)
-    if parse(snapshot):
-        nodes = _captured(snapshot, "comment", first, last)
-        lines = {line for node in nodes for line in _comment_lines(snapshot, node)}
-    else:
-        around = range(snapshot.line_at(first), snapshot.line_at(last) + 1)
-        lines = {line for line in around if comment_line(snapshot.line_text(line))}
-    holes = []
-    for top in sorted(line for line in lines if line - 1 not in lines):
-        bottom = top
-        while bottom + 1 in lines:
-            bottom += 1
-        where = snapshot.line_start(top), snapshot.line_end(bottom)
-        asked = TODO.search(snapshot.text, *where)
-        if asked and where[0] <= end and where[1] >= start:
-            label = snapshot.text[asked.end() : snapshot.line_end(snapshot.line_at(asked.end()))].strip(" \t:*/-")
-            holes.append(_hole(snapshot, "todo", (where[1], where[1]), label or "TODO", single_line=False))
-    return holes
-
-
-def _comment_lines(snapshot: Snapshot, node: Node) -> Iterable[int]:
-    """The lines of a comment that has them for itself."""
-    start, end = span(snapshot, node)
-    end = start + len(snapshot.text[start:end].rstrip())
-    first, last = snapshot.line_at(start), snapshot.line_at(end)
-    alone = snapshot.text[snapshot.line_start(first) : start] + snapshot.text[end : snapshot.line_end(last)]
-    return () if alone.strip(_BLANKS) else range(first, last + 1)
-
-
-def _widened(snapshot: Snapshot, start: int, end: int) -> Span:
-    """A range with some lines around it: comments in them may belong to what it touches."""
-    first, last = snapshot.line_at(start) - _LINES_AROUND, snapshot.line_at(end) + _LINES_AROUND
-    return snapshot.line_start(max(first, 0)), snapshot.line_end(min(last, snapshot.line_count - 1))
+    places = todo_places(snapshot, start, end)
+    return [_hole(snapshot, "todo", (place, place), label, single_line=False) for label, place in places]
 
 
 def _broken(snapshot: Snapshot, offset: int) -> bool:
@@ -244,10 +208,6 @@ def _broken(snapshot: Snapshot, offset: int) -> bool:
     start, end = snapshot.byte_at(snapshot.line_start(line)), snapshot.byte_at(snapshot.line_end(line))
     node = tree.root_node.descendant_for_byte_range(start, end)
     return node is None or node.has_error
-
-
-def _captured(snapshot: Snapshot, name: str, start: int, end: int) -> list[Node]:
-    return [node for captures in matches(snapshot, start, end) for node in captures.get(name, ())]
 
 
 def _inside(snapshot: Snapshot, node: Node) -> Span | None:

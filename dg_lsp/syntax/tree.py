@@ -21,12 +21,15 @@ MAX_PARSE_S = 0.5
 # tree-sitter 0.26.1 crashes when a query is given a progress callback.
 _MAX_IN_ERROR = 5000
 
+_LINES_AROUND = 20
 _CHUNK = 64 * 1024
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 _parsed: WeakKeyDictionary[Snapshot, Tree | str] = WeakKeyDictionary()
 
 Captures = dict[str, list[Node]]
+
+_found: WeakKeyDictionary[Snapshot, tuple[tuple[int, int], list[Captures]]] = WeakKeyDictionary()
 
 
 def parse(snapshot: Snapshot) -> Tree | None:
@@ -42,13 +45,34 @@ def why_no_tree(snapshot: Snapshot) -> str | None:
 
 
 def matches(snapshot: Snapshot, start: int, end: int) -> list[Captures]:
-    """What the query of the language finds in a range of characters; nothing without a tree."""
+    """What the query of the language finds in a range of characters; nothing without a tree.
+
+    The last answer is kept, for who asks for one thing asks for the next in the same range.
+    """
+    last = _found.get(snapshot)
+    if last is None or last[0] != (start, end):
+        last = _found[snapshot] = (start, end), _matches(snapshot, start, end)
+    return last[1]
+
+
+def _matches(snapshot: Snapshot, start: int, end: int) -> list[Captures]:
     tree, wanted = parse(snapshot), query(snapshot.language_id)
     if tree is None or wanted is None:
         return []
     cursor = QueryCursor(wanted)
     cursor.set_byte_range(snapshot.byte_at(start), snapshot.byte_at(end) + 1)
     return [captures for _, captures in cursor.matches(tree.root_node)]
+
+
+def captured(snapshot: Snapshot, name: str, start: int, end: int) -> list[Node]:
+    """The nodes of one capture in a range of characters."""
+    return [node for captures in matches(snapshot, start, end) for node in captures.get(name, ())]
+
+
+def widened(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
+    """A range with some lines around it: comments in them may belong to what it touches."""
+    first, last = snapshot.line_at(start) - _LINES_AROUND, snapshot.line_at(end) + _LINES_AROUND
+    return snapshot.line_start(max(first, 0)), snapshot.line_end(min(last, snapshot.line_count - 1))
 
 
 def span(snapshot: Snapshot, node: Node) -> tuple[int, int]:
