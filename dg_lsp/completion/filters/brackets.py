@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from dg_lsp.completion.filters.place import Place
-from dg_lsp.completion.filters.syntax_gate import parse_with
+from dg_lsp.completion.filters.syntax_gate import is_sound
 
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _BRACKET = r"[()\[\]{}]"
@@ -47,8 +47,10 @@ def brackets(text: str, place: Place) -> str:
         else:
             _step(behind, bracket)
     closers = [bracket for bracket in behind if bracket in _CLOSING]
+    if not stack and place.language not in _PATTERNS:
+        return text  # prose, perhaps
     cut = _first_misfit(own, stack, closers, place)
-    if cut is None or _is_sound(text, place):
+    if cut is None or is_sound(text, place):  # the grammar knows better
         return text
     at, bracket = cut
     kept = text[:at]
@@ -61,24 +63,20 @@ def brackets(text: str, place: Place) -> str:
     return kept.rstrip()
 
 
-def _is_sound(text: str, place: Place) -> bool:
-    """Whether the grammar finds no fault with the document; it knows strings and comments better."""
-    tree = parse_with(text, place)
-    return tree is not None and not tree.root_node.has_error
-
-
 def _first_misfit(
     own: list[tuple[int, str]], stack: list[str], closers: list[str], place: Place
 ) -> tuple[int, str] | None:
     """The bracket to cut at, for the longest text that leaves the document no worse; None when that is all of it."""
-    limit = _mismatch(stack, closers, place)
+    states = [_mismatch(stack, closers, place)]
     inside = stack.copy()
-    cut: tuple[int, str] | None = None
-    for at, bracket in own:
-        if _mismatch(inside, closers, place) <= limit:
-            cut = at, bracket
+    for _, bracket in own:
         _step(inside, bracket)
-    return cut if _mismatch(inside, closers, place) > limit else None
+        states.append(_mismatch(inside, closers, place))
+    for at, (before, after) in enumerate(zip(states, states[1:], strict=False)):
+        if own[at][1] in _CLOSING and before < after <= states[-1]:
+            return own[at]  # a closer too many, though the text as a whole may leave less open than there was
+    fitting = [at for at, state in enumerate(states) if state <= states[0]]
+    return own[fitting[-1]] if fitting[-1] < len(own) else None
 
 
 def _mismatch(stack: list[str], closers: list[str], place: Place) -> int:

@@ -7,7 +7,9 @@ import re
 from dg_lsp.completion.filters.place import Place, lead_of, opens_block, starts_with_closer
 
 # Lines that stand further left than the code above them by right.
-_STANDS_LEFT = re.compile(r"\s*(?:else|elif|except|finally|case|default|catch|public|private|protected|#|@|\w+:$)")
+_STANDS_LEFT = re.compile(
+    r"\s*(?:else|elif|except|finally|case|default|catch|public|private|protected|#|@|\w+:$|\*/|\"{3}|'{3})"
+)
 
 
 def indentation(text: str, place: Place) -> str:
@@ -36,9 +38,9 @@ def _from_the_cursor(text: str, place: Place) -> str:
 
 
 def _unit_of(lines: list[str]) -> int:
-    """The fewest spaces that a line is indented by; what a text in another style means by one level."""
+    """What a text in spaces means by one level."""
     widths = [len(lead_of(line)) for line in lines if line.startswith("  ") and line.strip()]
-    return min(widths, default=4) if min(widths, default=4) in (2, 3, 4, 8) else 4
+    return next((unit for unit in (4, 2, 3) if not any(width % unit for width in widths)), 4)
 
 
 def _in_style(line: str, own_unit: int, place: Place) -> str:

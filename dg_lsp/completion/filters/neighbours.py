@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dg_lsp.completion.filters.place import Place, is_distinctive
+from dg_lsp.completion.filters.syntax_gate import is_sound
 
 
 def lines_above(text: str, place: Place) -> str:
@@ -30,22 +31,31 @@ def lines_below(text: str, place: Place) -> str:
         if not whole[first].strip():
             continue
         tail = [line for line in whole[first:] if line.strip()]
-        if _goes_on_below(tail, place):
-            return "\n".join(lines[:first]).rstrip()
+        same = _same_below(tail, place)
+        if not same or not _reaches_end(tail, same, place):
+            continue
+        shorter = "\n".join(lines[:first]).rstrip()
+        if same >= 3 or any(is_distinctive(line) for line in tail[:same]):
+            return shorter
+        if shorter and is_sound(shorter, place) and not is_sound(text, place):
+            return shorter  # a closing tag, say: a line too short to be sure, but the grammar is
     return text
 
 
-def _goes_on_below(tail: list[str], place: Place) -> bool:
-    """Whether lines are those below the hole, from its first to the end of either."""
+def _same_below(tail: list[str], place: Place) -> int:
+    """How many lines are those below the hole, from its first on."""
     same = 0
     while same < min(len(tail), len(place.below)) and _equal(tail[same], place.below[same], place):
         same += 1
-    if not same or not (same >= 3 or any(is_distinctive(line) for line in tail[:same])):
-        return False
+    return same
+
+
+def _reaches_end(tail: list[str], same: int, place: Place) -> bool:
+    """Whether the repeat goes to the end, but for a line cut short, or is too long for a chance."""
     if same >= 3 or same == len(tail):
         return True
-    left = tail[same:]
-    return len(left) == 1 and same < len(place.below) and place.below[same].strip().startswith(left[0].strip())
+    last = tail[same].strip()
+    return same == len(tail) - 1 and same < len(place.below) and place.below[same].strip().startswith(last)
 
 
 def _same(own: list[str], others: list[str], place: Place) -> bool:

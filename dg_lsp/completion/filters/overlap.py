@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from dg_lsp.completion.filters.place import Place
+from dg_lsp.completion.filters.syntax_gate import is_sound
 
 _WORD = re.compile(r"[^\W\d]\w{2}")
 _TERMINATORS = (":", ";", ",", "):", ");", "),")
@@ -13,7 +14,10 @@ _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
 def overlap(text: str, place: Place) -> str:
-    """The text without an end that repeats the rest of the line, or its first words."""
+    """The text without an end that repeats the rest of the line, or its first words.
+
+    Where words do not tell, the grammar does: an end goes when the document is in order only without it.
+    """
     rest = place.rest.rstrip()
     if not rest.strip() or not text.strip("".join(_QUOTES)):  # quotes alone: a part of three of them
         return text
@@ -21,8 +25,12 @@ def overlap(text: str, place: Place) -> str:
     before = kept + "\n" if kept or "\n" in text else ""
     begin = "" if before else place.head
     for size in range(min(len(rest), len(last)), 0, -1):
-        if last.endswith(rest[:size]) and _is_repeat(begin + last[:-size], rest[:size], rest):
-            return before + last[:-size]
+        if last.endswith(rest[:size]):
+            shorter = before + last[:-size]
+            if _is_repeat(begin + last[:-size], rest[:size], rest):
+                return shorter
+            if is_sound(shorter, place) and not is_sound(text, place):
+                return shorter
     return text
 
 
@@ -37,7 +45,7 @@ def _is_repeat(begin: str, end: str, rest: str) -> bool:
         return True
     at_boundary = not (end[-1].isalnum() and rest[len(end) : len(end) + 1].isalnum())
     words = _WORD.findall(end)
-    return at_boundary and (len(words) >= 2 or (len(words) == 1 and end[0] not in ",.([ " and len(end) >= 4))
+    return at_boundary and (len(words) >= 2 or (len(words) == 1 and end.lstrip()[:1] not in ",.([" and len(end) >= 4))
 
 
 def _closes_something_of(begin: str, end: str) -> bool:

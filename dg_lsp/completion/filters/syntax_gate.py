@@ -15,25 +15,35 @@ MAX_BYTES = 512 * 1024
 
 _MAX_S = 0.05
 _CHUNK = 64 * 1024
+_NAME = "x"
 
 
 def syntax_gate(text: str, place: Place) -> str:
     """The text, or nothing if it adds errors to the document.
 
-    The count before is that of the document as it stands, so that a line that is broken while it is being typed may
-    stay so. In a document with errors of its own, which move about, those around the text must be more as well. What
-    cannot be parsed, or not within the time limit, passes.
+    The errors before are those of the document as it stands, so that a line that is broken while it is being typed
+    may stay so; or those with a plain name in the hole, if they are fewer, for then the hole alone was the fault. In
+    a document with errors of its own, which move about, those around the text must be more as well. What cannot be
+    parsed, or not within the time limit, passes.
     """
     before, after = parse_before(place), parse_with(text, place)
     if before is None or after is None or not after.root_node.has_error:
         return text
-    old, new = _errors(before.root_node), _errors(after.root_node)
+    named = parse_with(_NAME, place) or before
+    old = min(_errors(before.root_node), _errors(named.root_node), key=len)
+    new = _errors(after.root_node)
     if len(new) <= len(old):
         return text
     first, last = _rows(place, place.hole.start), _rows(place, place.hole.end)
     near_old = _between(old, first, last)
     near_new = _between(new, first, first + text.count("\n"))
     return "" if not old or near_new > near_old else text
+
+
+def is_sound(text: str, place: Place) -> bool:
+    """Whether the document with the text in its hole is known to have no error at all."""
+    tree = parse_with(text, place)
+    return tree is not None and not tree.root_node.has_error
 
 
 def parse_before(place: Place) -> Tree | None:
