@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from dg_lsp.completion.filters.place import Place
 from dg_lsp.completion.filters.syntax_gate import is_sound
@@ -72,7 +73,7 @@ def _first_misfit(
     for _, bracket in own:
         _step(inside, bracket)
         states.append(_mismatch(inside, closers, place))
-    for at, (before, after) in enumerate(zip(states, states[1:], strict=False)):
+    for at, (before, after) in enumerate(pairwise(states)):
         if own[at][1] in _CLOSING and before < after <= states[-1]:
             return own[at]  # a closer too many, though the text as a whole may leave less open than there was
     fitting = [at for at, state in enumerate(states) if state <= states[0]]

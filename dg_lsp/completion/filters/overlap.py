@@ -23,22 +23,22 @@ def overlap(text: str, place: Place) -> str:
         return text
     kept, _, last = text.rpartition("\n")
     before = kept + "\n" if kept or "\n" in text else ""
-    begin = "" if before else place.head
+    head = "" if before else place.head
     for size in range(min(len(rest), len(last)), 0, -1):
         if last.endswith(rest[:size]):
             shorter = before + last[:-size]
-            if _is_repeat(begin + last[:-size], rest[:size], rest):
+            if _is_repeat(head, last[:-size], rest[:size], rest):
                 return shorter
             if is_sound(shorter, place) and not is_sound(text, place):
                 return shorter
     return text
 
 
-def _is_repeat(begin: str, end: str, rest: str) -> bool:
+def _is_repeat(head: str, begin: str, end: str, rest: str) -> bool:
     """Whether `end`, with which `rest` begins as well, belongs to the rest of the line rather than to `begin`."""
     if _closes_something_of(begin, end):
         return False
-    if end[0] in _QUOTES and (begin + end + rest).count(end[0]) % 2 == 1:
+    if end[0] in _QUOTES and (head + begin + end + rest).count(end[0]) % 2 == 1:
         return True
     whole = end == rest
     if whole and (end in _TERMINATORS or _WORD.search(end)):
