@@ -192,10 +192,11 @@ def _choose(reader: causal.Reader, found: dict[str, list[Source]]) -> list[Ranke
     scores = causal.scores(reader, list(found))
     best = max(score.total for score in scores)
     everything = sum(math.exp(score.total - best) for score in scores)
+    line_end = not reader.layout.suffix_text.split("\n", 1)[0].strip()
     ranked = []
     for (text, sources), score in sorted(zip(found.items(), scores, strict=True), key=lambda item: -item[1].total):
         share = math.exp(score.total - best) / everything
-        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(set(sources)), len(text))))
+        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(set(sources)), text, line_end)))
     return ranked
 
 

@@ -34,45 +34,63 @@ from engine.weights.checkpoint import read_json
 
 FALSE_RATE = 0.2  # of automatic answers; below the promised quarter, for the held-out share turns out a little higher
 SHORTEST = 500  # characters of a text
+STRETCH = 20_000  # tokens in which a whole text is looked for
+_REST, _SPAN, _BLOCK = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """A hole in one line, with its answer."""
+    """A hole with its answer."""
 
     prefix: str
     middle: str
     suffix: str
+    one_line: bool
 
     @property
     def request(self) -> FillRequest:
-        return FillRequest(prefix=self.prefix, suffix=self.suffix, single_line=True)
+        return FillRequest(prefix=self.prefix, suffix=self.suffix, single_line=self.one_line)
 
 
 def holes(corpus: Path, model: LoadedModel, count: int, seed: int) -> Iterator[Hole]:
-    """`count` holes, half of them rests of lines and half spans, the cursor at a random character of a code line."""
-    shards, draw, found = Shards(corpus, "train"), random.Random(seed), 0
-    while found < count:
-        array = draw.choice(shards.arrays)
-        start = draw.randrange(len(array) - 20_000)
-        ids = array[start : start + 20_000].tolist()
-        ends = [i for i, token in enumerate(ids) if token == EOS]
-        if len(ends) < 2:
-            continue
-        text = model.tokens.decode(ids[ends[0] + 1 : ends[1]])
-        if len(text) < SHORTEST:
-            continue
-        cursor = draw.randrange(len(text))
-        begin, end = text.rfind("\n", 0, cursor) + 1, text.find("\n", cursor)
-        line = text[begin : end if end >= 0 else len(text)]
-        code = begin + len(line) - len(line.lstrip())
-        if not code <= cursor < begin + len(line) or len(line.strip()) < 3:
-            continue
-        stop = begin + len(line) if found % 2 else draw.randint(cursor + 1, begin + len(line))
-        middle = text[cursor:stop]
-        if middle.strip() and len(model.tokens.encode(middle)) <= 16:
+    """`count` holes: rests of lines (half), spans inside a line, and blocks that begin with a line (a quarter each)."""
+    draw, found = random.Random(seed), 0
+    for text in _texts(Shards(corpus, "train"), model, draw):
+        hole = _cut(text, (_REST, _SPAN, _REST, _BLOCK)[found % 4], draw)
+        if hole and hole.middle.strip() and len(model.tokens.encode(hole.middle)) <= (16 if hole.one_line else 64):
             found += 1
-            yield Hole(text[:cursor], middle, text[stop:])
+            yield hole
+        if found == count:
+            return
+
+
+def _texts(shards: Shards, model: LoadedModel, draw: random.Random) -> Iterator[str]:
+    """Whole texts at random places of the shards, for ever."""
+    while True:
+        array = draw.choice(shards.arrays)
+        start = draw.randrange(len(array) - STRETCH)
+        ids = array[start : start + STRETCH].tolist()
+        ends = [i for i, token in enumerate(ids) if token == EOS]
+        if len(ends) >= 2:
+            text = model.tokens.decode(ids[ends[0] + 1 : ends[1]])
+            if len(text) >= SHORTEST:
+                yield text
+
+
+def _cut(text: str, kind: int, draw: random.Random) -> Hole | None:
+    """A hole of a kind, the cursor at a random character of a code line; None where there is none."""
+    cursor = draw.randrange(len(text))
+    begin, end = text.rfind("\n", 0, cursor) + 1, (text + "\n").find("\n", cursor)
+    code = begin + len(text[begin:end]) - len(text[begin:end].lstrip())
+    if not code <= cursor < end or len(text[begin:end].strip()) < 3:
+        return None
+    if kind == _SPAN:
+        end = draw.randint(cursor + 1, end)
+    if kind == _BLOCK:
+        cursor = code
+        for _ in range(draw.randint(0, 4)):
+            end = (text + "\n").find("\n", min(end + 1, len(text)))
+    return Hole(text[:cursor], text[cursor:end], text[end:], kind != _BLOCK)
 
 
 @torch.inference_mode()
@@ -139,8 +157,8 @@ def fit_calibration(model: LoadedModel, cut: list[Hole]) -> Calibration:
         return F.binary_cross_entropy_with_logits(inputs @ weights, right) + 1e-3 * weights.square().sum()
 
     _minimised(loss, weights)
-    bias, posterior, likelihood, agreement, length = (round(w, 3) for w in weights.tolist())
-    fitted = Calibration(bias, posterior, likelihood, agreement, length, threshold=1.0)
+    bias, posterior, likelihood, agreement, length, line_end, lines = (round(w, 3) for w in weights.tolist())
+    fitted = Calibration(bias, posterior, likelihood, agreement, length, line_end, lines, threshold=1.0)
     surest = sorted(((fitted.confidence(f), is_right, size) for f, is_right, size in found), reverse=True)
     threshold, wrong, saved, best = 1.0, 0, 0, (0, 0)
     for place, (confidence, is_right, size) in enumerate(surest, start=1):

@@ -31,8 +31,9 @@ def test_a_checkpoint_gets_its_trust_its_calibration_and_new_hashes(tmp_path: Pa
     assert mixed < alone
 
 
-def test_holes_are_half_rests_of_lines_and_repeat_with_the_seed(corpus: Path, model) -> None:
+def test_holes_are_of_every_kind_and_repeat_with_the_seed(corpus: Path, model) -> None:
     first = list(calibrate.holes(corpus, model, 10, seed=3))
     assert first == list(calibrate.holes(corpus, model, 10, seed=3))
-    assert all(hole.middle and "\n" not in hole.middle for hole in first)
+    assert all("\n" not in hole.middle for hole in first if hole.one_line)
     assert sum(hole.suffix.startswith("\n") or not hole.suffix for hole in first) >= 5
+    assert sum(not hole.one_line for hole in first) == 2
