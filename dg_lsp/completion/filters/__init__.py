@@ -9,10 +9,12 @@ adds anything but indentation. The cheap ones run in this order, until none of t
 4. `echo`: what the line has before the cursor; the brackets that stay are then those of the answer.
 5. `repetition`: a loop hides the end of the text from the next three.
 6. `lines_above`, `lines_below`, `overlap`: what stands around the hole already. They look at words, so they come
-7. before `brackets`, which cuts by balance what is left of a repeated end.
+7. before `brackets`, which cuts by balance what is left of a repeated end, and
+8. `open_block`, the same for Python: the others may have cut off what stood in the block.
 
-`syntax_gate` judges the result, as the one that costs a parse and repairs nothing. What changes the text makes room
-for a filter before it (a cut leaves blanks, say); going round until nothing changes makes the whole idempotent.
+`syntax_gate` and `python_gate` judge the result, as those that cost a parse and repair nothing. What changes the text
+makes room for a filter before it (a cut leaves blanks, say); going round until nothing changes makes the whole
+idempotent.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ from dg_lsp.completion.filters.echo import echo
 from dg_lsp.completion.filters.indentation import indentation
 from dg_lsp.completion.filters.line_tail import line_tail
 from dg_lsp.completion.filters.neighbours import lines_above, lines_below
+from dg_lsp.completion.filters.open_block import open_block
 from dg_lsp.completion.filters.overlap import overlap
 from dg_lsp.completion.filters.place import Place
+from dg_lsp.completion.filters.python_gate import python_gate
 from dg_lsp.completion.filters.repetition import repetition
 from dg_lsp.completion.filters.special_tokens import special_tokens
 from dg_lsp.completion.filters.syntax_gate import syntax_gate
@@ -58,8 +62,12 @@ CUTS = (
     Filter(lines_below, "the answer repeats the lines below"),
     Filter(overlap, "the answer repeats what follows the cursor"),
     Filter(brackets, "the answer's brackets do not fit the code around it"),
+    Filter(open_block, "the answer opens a block and has nothing in it"),
 )
-GATES = (Filter(syntax_gate, "the answer would break the syntax"),)
+GATES = (
+    Filter(syntax_gate, "the answer would break the syntax"),
+    Filter(python_gate, "the answer would break the syntax"),
+)
 
 
 def filtered(text: str, place: Place, cuts: tuple[Filter, ...] = CUTS, gates: tuple[Filter, ...] = GATES) -> Filtered:

@@ -34,7 +34,7 @@ def brackets(text: str, place: Place) -> str:
     Both are so only where it makes the document worse: a bracket that was missing may be added. The line of an
     opening bracket is left out whole, unless it is the first; there a "{" that ends the line may stay.
     """
-    if _is_balanced(text, place.language):
+    if not open_brackets(text, place.language):
         return text
     start, end = len(place.prefix), len(place.prefix) + len(text)
     stack: list[str] = []
@@ -69,12 +69,14 @@ def _first_misfit(
 ) -> tuple[int, str] | None:
     """The bracket to cut at, for the longest text that leaves the document no worse; None when that is all of it."""
     states = [_mismatch(stack, closers, place)]
-    inside = stack.copy()
+    inside, depths = stack.copy(), [len(stack)]
     for _, bracket in own:
         _step(inside, bracket)
         states.append(_mismatch(inside, closers, place))
+        depths.append(len(inside))
     for at, (before, after) in enumerate(pairwise(states)):
-        if own[at][1] in _CLOSING and before < after <= states[-1]:
+        closes_others = own[at][1] in _CLOSING and depths[at] == min(depths[: at + 1])
+        if closes_others and before < after <= states[-1]:
             return own[at]  # a closer too many, though the text as a whole may leave less open than there was
     fitting = [at for at, state in enumerate(states) if state <= states[0]]
     return own[fitting[-1]] if fitting[-1] < len(own) else None
@@ -95,11 +97,12 @@ def _mismatch(stack: list[str], closers: list[str], place: Place) -> int:
     return openers_left + closers_left
 
 
-def _is_balanced(text: str, language: str) -> bool:
+def open_brackets(text: str, language: str) -> list[str]:
+    """The brackets that have no partner in a text, outside strings and comments."""
     stack: list[str] = []
     for _, bracket in _brackets(text, language):
         _step(stack, bracket)
-    return not stack
+    return stack
 
 
 def _step(stack: list[str], bracket: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from dg_lsp.completion.filters.place import Place, lead_of, opens_block, starts_with_closer
+from dg_lsp.completion.filters.brackets import open_brackets
+from dg_lsp.completion.filters.place import Place, in_string, lead_of, opens_block, starts_with_closer
+from dg_lsp.completion.filters.syntax_gate import in_text
 
 # Lines that stand further left than the code above them by right.
 _STANDS_LEFT = re.compile(
@@ -25,6 +27,9 @@ def indentation(text: str, place: Place) -> str:
     if others and _is_relative(first, others, place):
         base = lead_of(place.head + first)
         others = [base + line if line.strip() else line for line in others]
+    elif others and _is_too_deep(first, others[0], place):
+        surplus = lead_of(others[0])[len(lead_of(place.head + first)) :]
+        others = [line.replace(surplus, "", 1) if lead_of(line).startswith(surplus) else line for line in others]
     return "\n".join([first, *others])
 
 
@@ -65,9 +70,20 @@ def _is_relative(first: str, others: list[str], place: Place) -> bool:
     if not base or _ends_something(first) or not others[0].strip() or starts_with_closer(others[0]):
         return False
     second = place.columns(others[0])
-    if opens_block(begun, place.language):
-        return second <= base and not _STANDS_LEFT.match(others[0])
-    return place.at_line_start and second == 0 and not _STANDS_LEFT.match(others[0])
+    wrong = second <= base if opens_block(begun, place.language) else place.at_line_start and second == 0
+    return wrong and not _STANDS_LEFT.match(others[0]) and not in_text(place)
+
+
+def _is_too_deep(first: str, second: str, place: Place) -> bool:
+    """Whether a second line is deeper though the first opened nothing; to Python an error."""
+    begun = place.head + first
+    if place.language != "python" or not place.at_line_start or not second.strip():
+        return False
+    if not lead_of(second).startswith(lead_of(begun)) or len(lead_of(second)) == len(lead_of(begun)):
+        return False
+    if opens_block(begun, "python") or begun.rstrip().endswith("\\") or in_string(first):
+        return False
+    return not open_brackets(place.prefix + first, "python") and not in_text(place)
 
 
 def _ends_something(line: str) -> bool:

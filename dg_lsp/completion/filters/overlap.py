@@ -38,14 +38,17 @@ def _is_repeat(head: str, begin: str, end: str, rest: str) -> bool:
     """Whether `end`, with which `rest` begins as well, belongs to the rest of the line rather than to `begin`."""
     if _closes_something_of(begin, end):
         return False
-    if end[0] in _QUOTES and (head + begin + end + rest).count(end[0]) % 2 == 1:
+    doubled = rest.startswith(2 * end[0])  # three quotes, or a string of its own
+    if end[0] in _QUOTES and not doubled and (head + begin + end + rest).count(end[0]) % 2 == 1:
         return True
     whole = end == rest
     if whole and (end in _TERMINATORS or _WORD.search(end)):
         return True
-    at_boundary = not (end[-1].isalnum() and rest[len(end) : len(end) + 1].isalnum())
+    if end[-1].isalnum() and rest[len(end) : len(end) + 1].isalnum():
+        return False
     words = _WORD.findall(end)
-    return at_boundary and (len(words) >= 2 or (len(words) == 1 and end.lstrip()[:1] not in ",.([" and len(end) >= 4))
+    in_list = end.strip()[:1] in ",.([" or end.strip()[-1:] == ","  # where the same may come twice
+    return len(words) >= 2 or (len(words) == 1 and not in_list and len(end) >= 4)
 
 
 def _closes_something_of(begin: str, end: str) -> bool:

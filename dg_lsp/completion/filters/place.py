@@ -117,8 +117,18 @@ def lead_of(line: str) -> str:
 
 def opens_block(line: str, language: str) -> bool:
     """Whether the line below is to stand deeper."""
-    line = line.rstrip()
-    return line.endswith(_OPENS_BLOCK) or (language == "python" and line.endswith(":"))
+    code = line.split(" #" if language == "python" else " //", 1)[0].rstrip()
+    return code.endswith(_OPENS_BLOCK) or opens_python_block(line, language)
+
+
+def opens_python_block(line: str, language: str) -> bool:
+    """Whether a line is the header of a block of Python."""
+    return language == "python" and line.split(" #", 1)[0].rstrip().endswith(":") and not line.lstrip().startswith("#")
+
+
+def in_string(text: str) -> bool:
+    """Whether a text ends within a string of three quotes, as far as these alone tell."""
+    return any(text.count(quotes) % 2 for quotes in ('"""', "'''"))
 
 
 def starts_with_closer(line: str) -> bool:

@@ -15,7 +15,7 @@ MAX_BYTES = 512 * 1024
 
 _MAX_S = 0.05
 _CHUNK = 64 * 1024
-_NAME = "x"
+PLAIN_NAME = "x"
 
 
 def syntax_gate(text: str, place: Place) -> str:
@@ -29,12 +29,12 @@ def syntax_gate(text: str, place: Place) -> str:
     before, after = parse_before(place), parse_with(text, place)
     if before is None or after is None or not after.root_node.has_error:
         return text
-    named = parse_with(_NAME, place) or before
+    named = parse_with(PLAIN_NAME, place) or before
     old = min(_errors(before.root_node), _errors(named.root_node), key=len)
     new = _errors(after.root_node)
     if len(new) <= len(old):
         return text
-    first, last = _rows(place, place.hole.start), _rows(place, place.hole.end)
+    first, last = rows_of_hole(place)
     near_old = _between(old, first, last)
     near_new = _between(new, first, first + text.count("\n"))
     return "" if not old or near_new > near_old else text
@@ -44,6 +44,16 @@ def is_sound(text: str, place: Place) -> bool:
     """Whether the document with the text in its hole is known to have no error at all."""
     tree = parse_with(text, place)
     return tree is not None and not tree.root_node.has_error
+
+
+def in_text(place: Place) -> bool:
+    """Whether the hole lies in a string or a comment, as far as the grammar can tell."""
+    tree = parse_before(place)
+    if tree is None:
+        return False
+    byte = place.snapshot.byte_at(place.hole.start)
+    node = tree.root_node.descendant_for_byte_range(byte, byte)
+    return node is not None and ("string" in node.type or "comment" in node.type)
 
 
 def parse_before(place: Place) -> Tree | None:
@@ -87,8 +97,11 @@ def _point(source: bytes, byte: int) -> tuple[int, int]:
     return source.count(b"\n", 0, byte), byte - (source.rfind(b"\n", 0, byte) + 1)
 
 
-def _rows(place: Place, offset: int) -> int:
-    return _point(place.snapshot.utf8, place.snapshot.byte_at(offset))[0]
+def rows_of_hole(place: Place) -> tuple[int, int]:
+    """The first and the last row of the hole, as trees count them."""
+    snapshot, hole = place.snapshot, place.hole
+    first, last = (_point(snapshot.utf8, snapshot.byte_at(offset))[0] for offset in (hole.start, hole.end))
+    return first, last
 
 
 def _between(errors: list[Node], first: int, last: int) -> int:
