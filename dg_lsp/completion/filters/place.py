@@ -137,9 +137,9 @@ def starts_with_closer(line: str) -> bool:
 
 
 def is_distinctive(line: str) -> bool:
-    """Whether a line says enough that a second one right beside it is a repeat: three words, or ten letters."""
+    """Whether a line says enough that a second one right beside it is a repeat: three words, or seven letters."""
     words = re.findall(r"\w+", line)
-    return len(words) >= 3 or sum(map(len, words)) >= 10
+    return len(words) >= 3 or sum(map(len, words)) >= 7
 
 
 def _last_lines(text: str, count: int) -> list[str]:

@@ -1,11 +1,15 @@
-"""What Python refuses although the grammar here takes it: blocks without a body, `try` alone, a name's missing end."""
+"""What Python refuses although the grammar here takes it.
+
+Blocks without a body, `try` alone, a name's missing end, and lines below that are deeper for no reason.
+"""
 
 from __future__ import annotations
 
 from tree_sitter import Node
 
-from dg_lsp.completion.filters.place import Place, opens_python_block
-from dg_lsp.completion.filters.syntax_gate import PLAIN_NAME, parse_before, parse_with, rows_of_hole
+from dg_lsp.completion.filters.brackets import open_brackets
+from dg_lsp.completion.filters.place import Place, in_string, opens_python_block
+from dg_lsp.completion.filters.syntax_gate import PLAIN_NAME, in_text, parse_before, parse_with, rows_of_hole
 
 _HANDLERS = {"except_clause", "except_group_clause", "finally_clause"}
 
@@ -15,21 +19,38 @@ def python_gate(text: str, place: Place) -> str:
     header = place.hole.single_line and opens_python_block(place.head + text, "python")
     if place.language != "python" or header:  # the user is about to type its body
         return text
+    if _leaves_lines_hanging(text, place):
+        return ""
     before, after = parse_before(place), parse_with(text, place)
     if before is None or after is None:
         return text
     first, last = rows_of_hole(place)
-    left = _lapses(after.root_node, first, first + text.count("\n"))
-    if not left or (left <= _lapses(before.root_node, first, last) and _needs_more(place, left)):
+    while first > 0 and _blank_or_comment(place.snapshot.line_text(first - 1)):
+        first -= 1  # to the header that these lines are no body for
+    left = _lapses(after.root_node, first, rows_of_hole(place)[0] + text.count("\n"))
+    if not left or (left <= _lapses(before.root_node, first, last) and _needs_more(place, left, first)):
         return text
     return ""
 
 
-def _needs_more(place: Place, left: int) -> bool:
+def _leaves_lines_hanging(text: str, place: Place) -> bool:
+    """Whether the line below is deeper than the text's last one, which opens no block."""
+    last = (place.head + text).rstrip().split("\n")[-1]
+    if not (place.at_line_start and place.below) or place.rest.strip() or opens_python_block(last, "python"):
+        return False
+    if place.columns(place.below[0]) <= place.columns(last) or last.lstrip().startswith("#") or last.endswith("\\"):
+        return False
+    return not (in_string(text) or open_brackets(place.prefix + text, "python") or in_text(place))
+
+
+def _blank_or_comment(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _needs_more(place: Place, left: int, first: int) -> bool:
     """Whether a plain name in the hole would not do either: the line is still being typed."""
-    first, _ = rows_of_hole(place)
     named = parse_with(PLAIN_NAME, place)
-    return named is None or left <= _lapses(named.root_node, first, first)
+    return named is None or left <= _lapses(named.root_node, first, rows_of_hole(place)[0])
 
 
 def _lapses(root: Node, first: int, last: int) -> int:
