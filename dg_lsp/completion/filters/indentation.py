@@ -37,7 +37,7 @@ def _from_the_cursor(text: str, place: Place) -> str:
     """Without blank lines at the start, and without the indentation that stands before the cursor already."""
     while "\n" in text and not text.split("\n", 1)[0].strip():
         text = text.split("\n", 1)[1]
-    if place.head and place.columns(place.head) >= place.expected_depth:
+    if place.columns(place.head) >= place.expected_depth:
         return text.lstrip(" \t")
     return text
 

@@ -10,9 +10,9 @@ from dg_lsp.completion.filters.syntax_gate import in_text
 def open_block(text: str, place: Place) -> str:
     """The text without a last line that opens a block where the line below the hole is no deeper.
 
-    Where one line is wanted the header may stand: the next line will be typed.
+    In a begun line the header may stand: its body will be typed next.
     """
-    if place.hole.single_line or place.rest.strip() or in_string(text):
+    if place.in_a_line or place.rest.strip() or in_string(text):
         return text
     lines = text.rstrip().split("\n")
     last = place.head + lines[0] if len(lines) == 1 else lines[-1]

@@ -70,6 +70,11 @@ class Place:
         """Whether nothing but blanks stands before the cursor."""
         return not self.head.strip()
 
+    @property
+    def in_a_line(self) -> bool:
+        """Whether a begun line is to be gone on with, and no more."""
+        return self.hole.single_line and not self.at_line_start
+
     @cached_property
     def tabs(self) -> bool | None:
         """Whether the document is indented by tabs; None where it does both, or neither."""

@@ -16,7 +16,7 @@ _HANDLERS = {"except_clause", "except_group_clause", "finally_clause"}
 
 def python_gate(text: str, place: Place) -> str:
     """The text, or nothing if it leaves such a lapse where the document had none, or a plain name would leave none."""
-    header = place.hole.single_line and opens_python_block(place.head + text, "python")
+    header = place.in_a_line and opens_python_block(place.head + text, "python")
     if place.language != "python" or header:  # the user is about to type its body
         return text
     if _leaves_lines_hanging(text, place):
