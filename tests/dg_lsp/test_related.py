@@ -109,7 +109,7 @@ def test_imports_are_looked_up_in_the_workspace(tmp_path: Path, text: str, files
 
 
 def snapshot(text: str, name: str = "a.py", language: str = "python") -> Snapshot:
-    return Snapshot(f"file:///work/{name}", language, 1, text)
+    return Snapshot(f"file:///project/{name}", language, 1, text)
 
 
 def test_the_last_places_of_other_documents_come_latest_first() -> None:
