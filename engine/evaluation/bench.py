@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import importlib.util
 import json
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.evaluation import bench_server
+from engine.evaluation.machine import machine, versions
 
 ROWS = (
     "transformers, eager attention",
@@ -132,8 +131,8 @@ def run(repeats: int, starts: int, seed: int, rows: Sequence[str] = ROWS) -> Rep
         rounds = [_round(workers, number, repeats) for number in range(repeats + 1)][1:]
     server = [_start(number, starts) for number in range(1, starts + 1)]
     return Report(
-        machine=_machine() | {"threads": loaded[0]["threads"]},
-        versions=_versions(),
+        machine=machine() | {"openmp": _openmp(), "threads": loaded[0]["threads"]},
+        versions=versions("torch", "transformers"),
         work=_WORK,
         seed=seed,
         repeats=repeats,
@@ -235,20 +234,9 @@ def _environment() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
 
 
-def _machine() -> dict[str, Any]:
-    cpu = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    # libgomp's settings, above all how long a thread spins before it sleeps, change times severalfold
-    settings = {name: value for name, value in sorted(_environment().items()) if name.startswith(("OMP_", "GOMP_"))}
-    system = f"{platform.system()} {platform.release()}"
-    return {"cpu": cpu, "cpus": os.cpu_count(), "system": system, "openmp": settings}
-
-
-def _versions() -> dict[str, str]:
-    packages = {name: importlib.metadata.version(name) for name in ("dg-lsp", "torch", "transformers")}
-    return packages | {"Python": platform.python_version()}
+def _openmp() -> dict[str, str]:
+    """libgomp's settings, above all how long a thread spins before it sleeps: they change times severalfold."""
+    return {name: value for name, value in sorted(_environment().items()) if name.startswith(("OMP_", "GOMP_"))}
 
 
 def _say(text: str) -> None:

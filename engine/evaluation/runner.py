@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from engine.evaluation import baselines, held_out, humaneval_infilling, report, sandbox
+from engine.evaluation.machine import machine, versions
 from engine.evaluation.scoring import WHOLE, Record, Score, judge
 from engine.evaluation.systems import System
 from engine.evaluation.tasks import HELD_OUT, TRUNCATION, EvaluationError, Task, choose, counts
@@ -152,15 +151,4 @@ def _ask_all(tasks: Sequence[Task], system: System, out: Path, done: dict[str, R
 
 def _machine() -> dict[str, Any]:
     """What the answers came from: not the server's machine, of which nothing is known here."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = (line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line)
-        cpu = next(names, cpu)
-    packages = {name: importlib.metadata.version(name) for name in ("dg-lsp", "torch", "tokenizers")}
-    return {
-        "cpu": cpu,
-        "cpus": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "versions": packages | {"Python": platform.python_version()},
-    }
+    return machine() | {"versions": versions("torch", "tokenizers")}
