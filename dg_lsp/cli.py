@@ -19,7 +19,8 @@ from typing import Any
 from dg_lsp.client.launch import OnHealth, ready_engine
 from dg_lsp.client.local import EngineError, EngineUnavailable
 from dg_lsp.completion.fill import Filled, Wanted, fill
-from dg_lsp.documents import DocumentError, Snapshot, read_document
+from dg_lsp.documents import Snapshot
+from dg_lsp.files import DocumentError, read_document
 from dg_lsp.syntax.holes import Hole, cursor_hole, function_hole
 from engine.protocol import FillResult, Health, to_json
 

@@ -10,7 +10,6 @@ import logging
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from pathlib import Path
 
 from lsprotocol import types
 
@@ -19,27 +18,8 @@ from dg_lsp.positions import Encoding, characters_before, code_units, content, l
 
 _log = logging.getLogger(__name__)
 
-MAX_BYTES = 4 * 1024 * 1024
-"""The largest file that `read_document` takes."""
-
-_LANGUAGES = {
-    "python": (".py", ".pyi", ".pyw"),
-    "javascript": (".js", ".mjs", ".cjs"),
-    "javascriptreact": (".jsx",),
-    "typescript": (".ts", ".mts", ".cts"),
-    "typescriptreact": (".tsx",),
-    "rust": (".rs",),
-    "go": (".go",),
-    "c": (".c",),
-    # C++ reads nearly every C header, C reads few C++ headers.
-    "cpp": (".cpp", ".cc", ".cxx", ".h", ".hpp", ".hh", ".hxx"),
-    "java": (".java",),
-}
-_BY_SUFFIX = {suffix: language for language, suffixes in _LANGUAGES.items() for suffix in suffixes}
-
-
-class DocumentError(ValueError):
-    """A document that cannot be used; the text says in one line why and what to do."""
+UNNUMBERED = -(2**31)
+"""Stands for a version that the editor does not tell: the next one is counted then."""
 
 
 class Snapshot:
@@ -159,7 +139,8 @@ class DocumentStore:
         self._reported.discard(item.uri)
         if item.uri in self._snapshots:
             self._report(item.uri, "was opened twice; the second text holds")
-        return self._keep(Snapshot(item.uri, item.language_id, item.version, item.text))
+        version = 0 if item.version == UNNUMBERED else item.version
+        return self._keep(Snapshot(item.uri, item.language_id, version, item.text))
 
     def change(
         self,
@@ -176,15 +157,16 @@ class DocumentStore:
         if old is None:
             self._report(document.uri, "was changed but is not open; it has to be opened again")
             return None
-        if document.version <= old.version:
-            self._report(document.uri, f"went from version {old.version} to {document.version}; its edits are applied")
+        version = old.version + 1 if document.version == UNNUMBERED else document.version
+        if version <= old.version:
+            self._report(document.uri, f"went from version {old.version} to {version}; its edits are applied")
         lines = old._lines.copy()
         for change in changes:
             if isinstance(change, types.TextDocumentContentChangePartial):
                 replace(lines, change.range, change.text, encoding)
             else:
                 lines = split_lines(change.text)
-        return self._keep(Snapshot(old.uri, old.language_id, document.version, lines))
+        return self._keep(Snapshot(old.uri, old.language_id, version, lines))
 
     def close(self, uri: str) -> None:
         """Forget a document; nothing happens when it is not open."""
@@ -252,37 +234,6 @@ class DocumentStore:
         if uri not in self._reported:
             self._reported.add(uri)
             _log.warning("%s %s", uri, what)
-
-
-def read_document(path: Path) -> Snapshot:
-    """Read a file, byte-order mark and line endings kept as they are.
-
-    Raises DocumentError when it is missing, unreadable, larger than `MAX_BYTES`, binary or not UTF-8.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise DocumentError(f"{path} is not a file: name a source file")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            limit = MAX_BYTES // 1024**2
-            raise DocumentError(f"{path} is too large ({size / 1024**2:.1f} MiB): files up to {limit} MiB are read")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DocumentError(f"{path} does not exist: check the path") from None
-    except OSError as error:
-        raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from None
-    if b"\0" in data:
-        raise DocumentError(f"{path} is a binary file (it holds a zero byte): name a text file")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DocumentError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8 first") from None
-    return Snapshot(path.resolve().as_uri(), language_of(path), 0, text)
-
-
-def language_of(path: str | Path) -> str:
-    """The LSP language identifier for a file name; "plaintext" when it is none of the known ones."""
-    return _BY_SUFFIX.get(Path(path).suffix.lower(), "plaintext")
 
 
 def _starts_of(lengths: Iterable[int]) -> list[int]:

@@ -2,6 +2,7 @@
 
 T7: a coroutine handler's body may start after later messages were handled.
 T11: pygls logs messages, which hold the user's code.
+T12: a null where the protocol has none makes a message unfit, and an edit would be lost.
 T13: a request that does not fit its type gets no answer.
 T14: an inner object with a key `jsonrpc` is taken for a message.
 T15: nothing ends the server when its editor dies but its stdin stays open.
@@ -24,6 +25,8 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams, JsonRpcInvalidRequest, JsonRpcParseError
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
+
+from dg_lsp.documents import UNNUMBERED
 
 _WATCH_EDITOR_S = 1.0
 
@@ -63,6 +66,7 @@ class Protocol(LanguageServerProtocol):
         """
         if not data.keys() & {"method", "result", "error"}:
             return data
+        _mend(data)
         try:
             return super().structure_message(data)
         except JsonRpcException as error:
@@ -84,6 +88,21 @@ class Protocol(LanguageServerProtocol):
         """Answer a message whose id cannot be known."""
         response = {"jsonrpc": self.VERSION, "id": None, "error": self._serialize_message(error.to_response_error())}
         self._send_data(response)
+
+
+def _mend(data: dict[str, Any]) -> None:
+    """Read null as "not there" where a text is opened or edited: for its version, and the range of all of it (T12)."""
+    match data:
+        case {
+            "method": types.TEXT_DOCUMENT_DID_OPEN | types.TEXT_DOCUMENT_DID_CHANGE,
+            "params": {"textDocument": dict(document)},
+        } if document.get("version") is None:
+            document["version"] = UNNUMBERED
+    match data:
+        case {"method": types.TEXT_DOCUMENT_DID_CHANGE, "params": {"contentChanges": [*changes]}}:
+            for change in changes:
+                if isinstance(change, dict) and change.get("range") is None:
+                    change.pop("range", None)
 
 
 class Server(LanguageServer):

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from dg_lsp.context.ignore_rules import Rules, ignored, rules, verdict
 from dg_lsp.context.secrets import is_secret_file
-from dg_lsp.documents import MAX_BYTES, Snapshot
+from dg_lsp.documents import Snapshot
+from dg_lsp.files import MAX_BYTES
 
 MAX_LINE = 5_000
 """A longer line was not written by hand."""

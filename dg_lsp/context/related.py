@@ -18,7 +18,8 @@ from dg_lsp.context.exclusions import Exclusions, file_path
 from dg_lsp.context.imports import imported_files
 from dg_lsp.context.recent import Recent, chunk_at
 from dg_lsp.context.secrets import holds_secret
-from dg_lsp.documents import DocumentError, DocumentStore, Snapshot, read_document
+from dg_lsp.documents import DocumentStore, Snapshot
+from dg_lsp.files import DocumentError, read_document
 from engine.protocol import Snippet
 
 MAX_CHARS = 16_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from dg_lsp.documents import MAX_BYTES, DocumentError, DocumentStore, Snapshot, language_of, read_document
+from dg_lsp.documents import UNNUMBERED, DocumentStore, Snapshot
 from dg_lsp.positions import Encoding
 
 URI = "file:///a.py"
@@ -246,37 +245,12 @@ def test_the_prevailing_line_ending(text: str, eol: str) -> None:
     assert snapshot(text).eol == eol
 
 
-def test_a_file_keeps_its_mark_and_line_endings(tmp_path: Path) -> None:
-    path = tmp_path / "a.rs"
-    path.write_bytes("\ufeffa\r\nb\x0c\rc\u2028".encode())
-    document = read_document(path)
-    assert document.text == "\ufeffa\r\nb\x0c\rc\u2028"
-    assert (document.language_id, document.uri) == ("rust", path.as_uri())
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"a\0b", "binary"),
-        ("é".encode("latin-1"), r"not UTF-8 \(byte 0\)"),
-        (b"a" * (MAX_BYTES + 1), "too large .* 4 MiB"),
-    ],
-)
-def test_an_unusable_file_says_why(tmp_path: Path, content: bytes, message: str) -> None:
-    path = tmp_path / "a.py"
-    path.write_bytes(content)
-    with pytest.raises(DocumentError, match=message):
-        read_document(path)
-
-
-def test_a_missing_file_and_a_folder_say_so(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match="does not exist"):
-        read_document(tmp_path / "none.py")
-    with pytest.raises(DocumentError, match="is not a file"):
-        read_document(tmp_path)
-
-
-def test_languages_by_file_name() -> None:
-    assert language_of("src/App.TSX") == "typescriptreact"
-    assert language_of(Path("a/b.hpp")) == "cpp"
-    assert language_of("Makefile") == "plaintext"
+def test_a_version_that_the_editor_does_not_tell_is_counted() -> None:
+    store = DocumentStore()
+    versions = [store.open(types.TextDocumentItem(URI, "python", UNNUMBERED, "a\n")).version]
+    for text in ("b\n", "c\n"):
+        whole = types.TextDocumentContentChangeWholeDocument(text)
+        changed = store.change(types.VersionedTextDocumentIdentifier(UNNUMBERED, URI), [whole], "utf-16")
+        assert changed
+        versions.append(changed.version)
+    assert versions == [0, 1, 2]

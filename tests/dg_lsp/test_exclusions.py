@@ -17,7 +17,8 @@ from dg_lsp.context import exclusions
 from dg_lsp.context.exclusions import MAX_LINE, Exclusions, file_path
 from dg_lsp.context.ignore_rules import ignored, rules
 from dg_lsp.context.secrets import holds_secret
-from dg_lsp.documents import MAX_BYTES, Snapshot
+from dg_lsp.documents import Snapshot
+from dg_lsp.files import MAX_BYTES
 
 Reason = Callable[..., "str | None"]
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dg_lsp.completion.filters import CUTS, Filter, Place, filtered
 from dg_lsp.completion.filters.syntax_gate import MAX_BYTES, syntax_gate
 from dg_lsp.context.window import window
-from dg_lsp.documents import Snapshot, read_document
+from dg_lsp.documents import Snapshot
+from dg_lsp.files import read_document
 from dg_lsp.syntax.holes import Hole, cursor_hole
 from dg_lsp.syntax.languages import LANGUAGES
 

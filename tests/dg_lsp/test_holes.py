@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dg_lsp.documents import Snapshot, read_document
+from dg_lsp.documents import Snapshot
+from dg_lsp.files import read_document
 from dg_lsp.syntax import tree
 from dg_lsp.syntax.functions import function_at
 from dg_lsp.syntax.holes import HoleKind, cursor_hole, hole_at, holes_in, selection_hole

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dg_lsp.documents import read_document
+from dg_lsp.files import read_document
 from dg_lsp.syntax.holes import cursor_hole, function_hole, function_holes
 from dg_lsp.syntax.tree import MAX_PARSE_BYTES, parse
 from tests.dg_lsp.marks import at_cursor, marked, snapshot

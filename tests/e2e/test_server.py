@@ -110,6 +110,20 @@ def test_a_request_with_unfit_parameters_is_answered_with_what_is_wrong(
     assert "context" in error["message"]
 
 
+def test_null_for_a_version_or_a_range_loses_no_edit(server: LspSession, script: StartEngine) -> None:
+    """T12: what older editors send for "not there"."""
+    engine = script()
+    item = {"uri": URI, "languageId": "python", "version": None, "text": "a = 1\n"}
+    server.notify("textDocument/didOpen", {"textDocument": item})
+    whole = {"range": None, "rangeLength": None, "text": "b = 2\n"}
+    part = {"range": {"start": position(0, 4), "end": position(0, 5)}, "text": "33"}
+    document = {"uri": URI, "version": None}
+    server.notify("textDocument/didChange", {"textDocument": document, "contentChanges": [whole, part]})
+    assert server.inline(URI, 1, 0)
+    assert engine.seen()[0]["request"]["prefix"] == "b = 33\n"
+    assert server.logged() == []
+
+
 def test_an_inner_object_with_a_key_jsonrpc_is_no_message(server: LspSession, script: StartEngine) -> None:
     """T14."""
     script()
