@@ -14,7 +14,7 @@ from itertools import accumulate
 from lsprotocol import types
 
 from dg_lsp.notebooks import Notebook
-from dg_lsp.positions import Encoding, characters_before, code_units, content, locate, replace, split_lines
+from dg_lsp.positions import Encoding, changed, characters_before, code_units, content, locate, split_lines
 
 _log = logging.getLogger(__name__)
 
@@ -160,12 +160,7 @@ class DocumentStore:
         version = old.version + 1 if document.version == UNNUMBERED else document.version
         if version <= old.version:
             self._report(document.uri, f"went from version {old.version} to {version}; its edits are applied")
-        lines = old._lines.copy()
-        for change in changes:
-            if isinstance(change, types.TextDocumentContentChangePartial):
-                replace(lines, change.range, change.text, encoding)
-            else:
-                lines = split_lines(change.text)
+        lines = changed(old._lines, changes, encoding)
         return self._keep(Snapshot(old.uri, old.language_id, version, lines))
 
     def close(self, uri: str) -> None:

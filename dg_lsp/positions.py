@@ -6,6 +6,8 @@ Only "\\n", "\\r\\n" and "\\r" end a line; a column counts code units of the neg
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Literal
 
 from lsprotocol import types
@@ -13,7 +15,15 @@ from lsprotocol import types
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)")
-_CODECS: dict[Encoding, tuple[str, int]] = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2)}
+_CODECS: dict[Encoding, tuple[str, int]] = {
+    "utf-8": ("utf-8", 1),
+    "utf-16": ("utf-16-le", 2),
+    "utf-32": ("utf-32-le", 4),
+}
+_LONG = 10_000
+"""Characters of a line from which on several edits of it are made in its code units: so none reads all of it."""
+
+Change = types.TextDocumentContentChangeEvent
 
 
 def split_lines(text: str) -> list[str]:
@@ -64,7 +74,52 @@ def locate(lines: list[str], position: types.Position, encoding: Encoding) -> tu
     return position.line, characters_before(content(lines[position.line]), position.character, encoding)
 
 
-def replace(lines: list[str], where: types.Range, text: str, encoding: Encoding) -> None:
+def changed(lines: Sequence[str], changes: Iterable[Change], encoding: Encoding) -> list[str]:
+    """The lines after edits, each relative to the result of the one before (LSP 3.18, didChange)."""
+    new = list(lines)
+    for line, run in groupby(changes, _line_within):
+        edits = list(run)
+        if line is not None and line < len(new) and len(new[line]) > _LONG and len(edits) > 1:
+            new[line] = _changed_line(new[line], edits, encoding)
+            continue
+        for edit in edits:
+            if isinstance(edit, types.TextDocumentContentChangePartial):
+                _replace(new, edit.range, edit.text, encoding)
+            else:
+                new = split_lines(edit.text)
+    return new
+
+
+def _line_within(change: Change) -> int | None:
+    """The line that a change stays in; None when it touches several, or brings a line ending."""
+    if isinstance(change, types.TextDocumentContentChangeWholeDocument) or re.search(r"[\r\n]", change.text):
+        return None
+    return change.range.start.line if change.range.start.line == change.range.end.line else None
+
+
+def _changed_line(line: str, edits: list[Change], encoding: Encoding) -> str:
+    codec, width = _CODECS[encoding]
+    units = bytearray(content(line).encode(codec, "surrogatepass"))
+    for edit in edits:
+        assert isinstance(edit, types.TextDocumentContentChangePartial)
+        edges = [_edge(units, column.character * width, encoding) for column in (edit.range.start, edit.range.end)]
+        units[min(edges) : max(edges)] = edit.text.encode(codec, "surrogatepass")
+    return units.decode(codec, "surrogatepass") + line[len(content(line)) :]
+
+
+def _edge(units: bytearray, byte: int, encoding: Encoding) -> int:
+    """The byte itself, or the beginning of the character that it lies in."""
+    byte = min(byte, len(units))
+    if encoding == "utf-8":
+        while byte < len(units) and units[byte] & 0xC0 == 0x80:
+            byte -= 1
+    elif encoding == "utf-16" and 0 < byte < len(units):
+        inside = units[byte + 1] & 0xFC == 0xDC and units[byte - 1] & 0xFC == 0xD8
+        byte -= 2 * inside
+    return byte
+
+
+def _replace(lines: list[str], where: types.Range, text: str, encoding: Encoding) -> None:
     """Replace a range in a list of lines, in place: only the lines it touches are split anew."""
     edges = (locate(lines, where.start, encoding), locate(lines, where.end, encoding))
     (first, head), (last, tail) = min(edges), max(edges)

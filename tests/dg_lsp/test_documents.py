@@ -156,6 +156,21 @@ def test_the_same_place_in_three_encodings(encoding: Encoding, column: int) -> N
         assert document.offset_at(types.Position(0, column - 1), encoding) == 1  # inside the character
 
 
+one_line = st.text(CHARACTERS.replace("\n", "").replace("\r", ""), max_size=8)
+in_one_line = st.builds(edit, st.integers(0, 1), st.integers(0, 20), st.integers(0, 20), one_line)
+
+
+@given(one_line, st.lists(in_one_line, min_size=2, max_size=8), encodings, st.sampled_from(["", "\r\nlast"]))
+def test_several_edits_of_a_long_line_equal_the_reference(
+    text: str, script: list[types.TextDocumentContentChangePartial], encoding: Encoding, below: str
+) -> None:
+    """These are made in code units."""
+    expected = text = text + "é" * 10_000 + below
+    for step in script:
+        expected = reference_change(expected, step, encoding)
+    assert change(opened(text), *script, encoding=encoding).text == expected
+
+
 def test_two_hundred_edits_of_one_message() -> None:
     """T4: each edit counts from the result of the one before."""
     lines = [f"line {n}" for n in range(2_000)]
