@@ -139,6 +139,11 @@ def _split(uri: str) -> tuple[str, str, str]:
     return parts.scheme, parts.netloc, text
 
 
+def file_name(uri: str) -> str:
+    """The last part of a URI's path; "" where there is none."""
+    return (_named_parts(uri) or ("",))[-1]
+
+
 def _named_parts(uri: str) -> tuple[str, ...]:
     return PurePosixPath(_split(uri)[2].lstrip("/")).parts
 
@@ -150,7 +155,7 @@ def _chosen(parts: Sequence[str], own: Rules) -> bool | None:
 
 
 def _of_content(snapshot: Snapshot, line: int) -> str | None:
-    name = (_named_parts(snapshot.uri) or ("this document",))[-1]
+    name = file_name(snapshot.uri) or "this document"
     if len(snapshot.text) > MAX_BYTES:
         return f"{name} is larger than {MAX_BYTES // 1024**2} MiB"
     if "\0" in snapshot.text:

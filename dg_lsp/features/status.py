@@ -12,6 +12,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
+from dg_lsp.reasons import SUPERSEDED, Reasons
 from engine.protocol import Health
 
 Kind = Literal["Normal", "Error", "Warning", "Inactive"]
@@ -26,6 +27,7 @@ class Status:
     """
 
     def __init__(self, server: LanguageServer) -> None:
+        self.reasons = Reasons()
         self._server = server
         self._kind: Kind = "Inactive"
         self._message = ""
@@ -56,20 +58,28 @@ class Status:
             self._set("Error", why)
             self._log(types.MessageType.Error, why)
 
-    def warn(self, why: str) -> None:
+    def warn(self, why: str, *, uri: str = "", line: int | None = None) -> None:
         """Show that a request failed although the engine lives."""
         self._set("Warning", why)
-        self.silent(why)
+        self.silent(why, uri=uri, line=line)
 
-    def silent(self, reason: str) -> None:
-        """Log why a request is answered with nothing, once until the engine's state changes."""
+    def silent(self, reason: str, *, uri: str = "", line: int | None = None) -> None:
+        """Keep why a request for a line (from 0) of a document is answered with nothing.
+
+        It is logged once until the engine's state changes, so it must hold no code.
+        """
+        self.reasons.add(reason, uri=uri, line=line)
         if reason not in self._reasons_given:
             self._reasons_given.add(reason)
             self._log(types.MessageType.Info, reason)
 
-    def left_out(self, reason: str) -> None:
+    def superseded(self, uri: str) -> None:
+        """Keep that a request was answered with nothing because a newer one or an edit of the document came."""
+        self.reasons.add(SUPERSEDED, uri=uri)
+
+    def left_out(self, reason: str, *, uri: str = "", line: int | None = None) -> None:
         """Show why the document at hand gets nothing, until another one is served."""
-        self.silent(f"no suggestion: {reason}")
+        self.silent(f"no suggestion: {reason}", uri=uri, line=line)
         self._notify({"busy": False, "message": reason, "kind": "Inactive"})
 
     def tell(self, message: str) -> None:
