@@ -70,8 +70,8 @@ def _register_lifecycle(server: Server, session: Session) -> None:
         await configuration.subscribe()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
-    async def changed(_: types.DidChangeConfigurationParams) -> None:
-        await configuration.pull()
+    async def changed(params: types.DidChangeConfigurationParams) -> None:
+        await configuration.changed(params)
 
     @server.feature(types.SHUTDOWN)
     def shutdown(_: None) -> None:

@@ -25,12 +25,15 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InlineSettings:
-    """Inline completion. `enabled` and `deadline_ms` concern automatic requests, not those asked for by hand.
+    """Inline completion. All but `max_tokens` concern automatic requests, not those asked for by hand.
 
-    `debounce_ms` is the wait before an automatic request reaches the engine (None: what suits the editor).
+    `disabled_languages` are language identifiers of the protocol; `in_comments` counts docstrings as comments.
+    `debounce_ms` is the wait before a request reaches the engine (None: what suits the editor).
     """
 
     enabled: bool = True
+    disabled_languages: tuple[str, ...] = ()
+    in_comments: bool = True
     deadline_ms: int = field(default=1000, metadata={"minimum": 1})
     debounce_ms: int | None = field(default=None, metadata={"minimum": 0})
     max_tokens: int = field(default=64, metadata={"minimum": 1})
@@ -47,30 +50,32 @@ class FunctionSettings:
 class Settings:
     """All settings of the language server: the section `dg` of an editor's configuration.
 
-    `exclude` names files that get nothing and are shown to no model, in the syntax of .gitignore.
+    `exclude` names files that get nothing and are shown to no model, in the syntax of .gitignore. `statistics`
+    counts what was offered and accepted, on this machine alone.
     """
 
     engine: EngineSettings = field(default_factory=EngineSettings)
     inline: InlineSettings = field(default_factory=InlineSettings)
     function: FunctionSettings = field(default_factory=FunctionSettings)
     exclude: tuple[str, ...] = ()
+    statistics: bool = True
 
 
-def updated(base: Settings, given: Any) -> tuple[Settings, list[str]]:
+def updated(base: Settings, given: Any, now: Settings | None = None) -> tuple[Settings, list[str]]:
     """`base` with the values of the JSON object `given`, and one line for each that cannot be used.
 
-    A wrong value keeps the one in `base`; null means "not given".
+    A wrong value keeps the one in `now` (None: in `base`); null means "not given".
     """
     complaints: list[str] = []
-    return _merge(base, given, "dg", complaints), complaints
+    return _merge(base, now or base, given, "dg", complaints), complaints
 
 
-def _merge(base: _T, given: Any, path: str, complaints: list[str]) -> _T:
+def _merge(base: _T, now: _T, given: Any, path: str, complaints: list[str]) -> _T:
     if given is None:
         return base
     if not isinstance(given, dict):
         complaints.append(f"{path} takes an object with settings, not {_shown(given)}")
-        return base
+        return now
     hints = get_type_hints(type(base))
     changes: dict[str, Any] = {}
     for key, value in given.items():
@@ -78,15 +83,39 @@ def _merge(base: _T, given: Any, path: str, complaints: list[str]) -> _T:
         if key not in hints:
             complaints.append(f"unknown setting {name} (known here: {', '.join(hints)})")
         elif dataclasses.is_dataclass(hints[key]):
-            changes[key] = _merge(getattr(base, key), value, name, complaints)
+            changes[key] = _merge(getattr(base, key), getattr(now, key), value, name, complaints)
         elif value is not None:
             minimum = _minimum(base, key)
             if _fits(hints[key], value, minimum):
                 changes[key] = tuple(value) if isinstance(value, list) else value
             else:
-                kept = _shown(getattr(base, key))
+                changes[key] = getattr(now, key)
+                kept = _shown(changes[key])
                 complaints.append(f"{name} takes {_takes(hints[key], minimum)}, not {_shown(value)}; it stays {kept}")
     return dataclasses.replace(base, **changes)  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting for who lists them all: `takes` in words, `default` as JSON."""
+
+    key: str
+    takes: str
+    default: str
+
+
+def described(tree: Any = None, path: str = "") -> list[Setting]:
+    """Every setting by its key below `dg`, in order."""
+    tree = Settings() if tree is None else tree
+    hints = get_type_hints(type(tree))
+    found: list[Setting] = []
+    for f in dataclasses.fields(tree):
+        value, key = getattr(tree, f.name), path + f.name
+        if dataclasses.is_dataclass(value):
+            found += described(value, f"{key}.")
+        else:
+            found.append(Setting(key, _takes(hints[f.name], _minimum(tree, f.name)), _shown(value)))
+    return found
 
 
 def _minimum(base: Any, key: str) -> int:

@@ -1,8 +1,9 @@
-"""initializationOptions and workspace/configuration (section `dg`): the settings follow the editor's."""
+"""initializationOptions and the editor's configuration (section `dg`), asked for or told: the settings follow it."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 from lsprotocol import types
@@ -13,25 +14,38 @@ from dg_lsp.session import Session
 from dg_lsp.settings import Settings, updated
 
 _SECTION = "dg"
+_KEYS = {field.name for field in dataclasses.fields(Settings)}
 
 
 class Configuration:
-    """Reads the settings: the configuration lies over the initialization options, these over the defaults."""
+    """Reads the settings: the configuration lies over the initialization options, these over the defaults.
+
+    A wrong value leaves the setting as it is, and the user hears of it once, until it was right.
+    """
 
     def __init__(self, server: LanguageServer, session: Session) -> None:
         self._server = server
         self._session = session
         self._base = Settings()
+        self._base_complaints: list[str] = []
         self._reported: set[str] = set()
 
     def initialize(self, options: Any) -> None:
         """Take the initialization options."""
-        self._base = self._session.settings = self._applied(Settings(), options)
+        self._base, self._base_complaints = updated(Settings(), _section(options))
+        self._session.settings = self._base
+        self._report([])
+
+    async def changed(self, params: types.DidChangeConfigurationParams) -> None:
+        """Ask for the configuration anew, or take what an editor told that cannot be asked."""
+        if self._can_be_asked():
+            await self.pull()
+        elif isinstance(params.settings, dict) and params.settings.keys() & {_SECTION, *_KEYS}:
+            self._take(_section(params.settings))
 
     async def pull(self) -> None:
         """Ask the editor for its configuration, where it can be asked."""
-        workspace = self._session.capabilities.workspace
-        if not (workspace and workspace.configuration):
+        if not self._can_be_asked():
             return
         items = [types.ConfigurationItem(section=_SECTION)]
         request = self._server.workspace_configuration_async(types.ConfigurationParams(items=items))
@@ -40,7 +54,7 @@ class Configuration:
             answer = await asyncio.shield(request)
         except JsonRpcException:
             return
-        self._session.settings = self._applied(self._base, answer[0] if answer else None)
+        self._take(answer[0] if answer else None)
 
     async def subscribe(self) -> None:
         """Ask the editor to tell about changes, where it waits to be asked."""
@@ -58,11 +72,29 @@ class Configuration:
         except JsonRpcException:
             return
 
-    def _applied(self, base: Settings, given: Any) -> Settings:
-        settings, complaints = updated(base, given)
-        for complaint in dict.fromkeys(complaints):
-            if complaint not in self._reported:
-                self._reported.add(complaint)
-                params = types.LogMessageParams(type=types.MessageType.Warning, message=complaint)
-                self._server.window_log_message(params)
-        return settings
+    def _can_be_asked(self) -> bool:
+        workspace = self._session.capabilities.workspace
+        return bool(workspace and workspace.configuration)
+
+    def _take(self, given: Any) -> None:
+        self._session.settings, complaints = updated(self._base, given, self._session.settings)
+        self._report(complaints)
+
+    def _report(self, complaints: list[str]) -> None:
+        """Log the complaints that are new, and show the wrong values: one message, for it stands before the code."""
+        every = dict.fromkeys([*self._base_complaints, *complaints])
+        new = [complaint for complaint in every if complaint not in self._reported]
+        self._reported = set(every)
+        for complaint in new:
+            params = types.LogMessageParams(type=types.MessageType.Warning, message=complaint)
+            self._server.window_log_message(params)
+        # An editor may keep settings of its own in the section: unknown ones only stand in the log.
+        if wrong := [complaint for complaint in new if not complaint.startswith("unknown")]:
+            more = f" (and {len(wrong) - 1} more: see the log)" if len(wrong) > 1 else ""
+            message = f"dg-lsp: {wrong[0]}{more}"
+            self._server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+
+
+def _section(given: Any) -> Any:
+    """The settings themselves, where an editor wraps them in their section."""
+    return given[_SECTION] if isinstance(given, dict) and _SECTION in given else given

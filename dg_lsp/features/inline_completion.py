@@ -11,6 +11,7 @@ from lsprotocol import types
 
 from dg_lsp.client.local import EngineError, EngineUnavailable, LocalEngine
 from dg_lsp.completion.fill import Wanted, fill
+from dg_lsp.completion.unwanted import unwanted
 from dg_lsp.documents import Snapshot
 from dg_lsp.session import Session
 from dg_lsp.syntax.holes import Hole, cursor_hole
@@ -35,8 +36,9 @@ class InlineCompletion:
         snapshot = self._session.documents.get(params.text_document.uri)
         if snapshot is None:
             return self._nothing(f"no suggestion: {params.text_document.uri} is not open")
-        if not (manual or self._session.settings.inline.enabled):
-            return self._nothing("no suggestion: automatic ones are turned off (dg.inline.enabled)")
+        offset = snapshot.offset_at(params.position, self._session.encoding)
+        if not manual and (reason := unwanted(self._session.settings.inline, snapshot, offset)):
+            return self._left_out(reason)
         line = min(params.position.line, snapshot.line_count - 1)
         if reason := self._session.exclusions.of_document(snapshot, line):
             return self._left_out(reason)

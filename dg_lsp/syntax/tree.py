@@ -90,6 +90,22 @@ def is_comment(node: Node) -> bool:
     return "comment" in node.type
 
 
+def in_comment(snapshot: Snapshot, offset: int) -> bool:
+    """Whether what is typed at an offset goes into a comment or a docstring; False without a tree."""
+    tree, byte = parse(snapshot), snapshot.byte_at(offset)
+    node = tree.root_node.descendant_for_byte_range(max(byte - 1, 0), byte) if tree else None
+    while node and not (is_comment(node) or _is_docstring(node)):
+        node = node.parent
+    if node is None or node.start_byte >= byte:
+        return False
+    open_ended = is_comment(node) and not text_of(node).endswith(("*/", "\n"))
+    return byte < node.end_byte + open_ended
+
+
+def _is_docstring(node: Node) -> bool:
+    return node.type == "string" and node.parent is not None and node.parent.type == "expression_statement"
+
+
 def _tree_or_reason(snapshot: Snapshot) -> Tree | str:
     parsed = _parsed.get(snapshot)
     if parsed is None:

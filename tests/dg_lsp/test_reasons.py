@@ -53,10 +53,21 @@ def test_the_latest_reason_of_a_document_may_be_one_for_all() -> None:
     assert reasons.latest("file:///third.py") is reasons.all()[1]
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b", SUPERSEDED]), st.sampled_from(["", URI]), st.integers(0, 40))))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b", SUPERSEDED]), st.sampled_from(["", URI]), st.integers(0, 99)), max_size=200
+    )
+)
 def test_no_more_than_fifty_are_kept_and_the_newest_is_among_them(told: list[tuple[str, str, int]]) -> None:
     reasons = Reasons()
     for reason, uri, line in told:
         reasons.add(reason, uri=uri, line=line)
         assert (reasons.all()[0].reason, reasons.all()[0].uri) == (reason, uri)
     assert len(reasons) == len(reasons.all()) <= 50
+
+
+def test_the_oldest_go() -> None:
+    reasons = Reasons()
+    for line in range(51):
+        reasons.add("blank", uri=URI, line=line)
+    assert [reason.line for reason in reasons.all()] == list(range(50, 0, -1))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dg_lsp.settings import EngineSettings, FunctionSettings, InlineSettings, Settings, updated
+from dg_lsp.settings import EngineSettings, FunctionSettings, InlineSettings, Setting, Settings, described, updated
+
+TABLE = Path(__file__).parents[2] / "docs" / "editors.md"
 
 
 def test_given_values_replace_defaults_and_the_rest_stays() -> None:
@@ -50,7 +54,7 @@ def test_a_later_update_lies_over_an_earlier_one() -> None:
         ({"exclude": ["*.py", 3]}, "dg.exclude takes a list, each of it a text, not ['*.py', 3]; it stays []"),
         ({"inline": 7}, "dg.inline takes an object with settings, not 7"),
         ("all", 'dg takes an object with settings, not "all"'),
-        ({"inlin": {}}, "unknown setting dg.inlin (known here: engine, inline, function, exclude)"),
+        ({"inlin": {}}, "unknown setting dg.inlin (known here: engine, inline, function, exclude, statistics)"),
         ({"function": {"tokens": 5}}, "unknown setting dg.function.tokens (known here: max_tokens)"),
     ],
 )
@@ -72,3 +76,19 @@ def test_right_values_beside_a_wrong_one_are_taken() -> None:
 def test_null_means_not_given(given: Any) -> None:
     base = Settings(inline=InlineSettings(max_tokens=5), function=FunctionSettings(max_tokens=6))
     assert updated(base, given) == (base, [])
+
+
+def test_a_wrong_value_keeps_what_was_last_right_and_not_the_base() -> None:
+    base, _ = updated(Settings(), {"inline": {"max_tokens": 5}})
+    now, _ = updated(base, {"inline": {"max_tokens": 6, "deadline_ms": 7}, "exclude": ["a"]})
+    settings, complaints = updated(base, {"inline": {"max_tokens": "six"}, "exclude": {}}, now)
+    assert settings == Settings(inline=InlineSettings(max_tokens=6), exclude=("a",))
+    assert [complaint.split("; ")[1] for complaint in complaints] == ["it stays 6", "it stays ['a']"]
+    assert updated(base, {"inline": 3}, now)[0].inline == now.inline
+
+
+def test_the_documented_table_holds_every_setting_with_what_it_takes_and_its_default() -> None:
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| ([^|]+) \| `([^|]+)` \| [^|]{10,} \|$", TABLE.read_text("utf-8"), re.MULTILINE
+    )
+    assert [Setting(*row) for row in rows] == described()

@@ -1,0 +1,95 @@
+"""Where the settings come from: raw JSON-RPC to a real `dg-lsp` process, with the scripted engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from lsp_session import FULL_CAPABILITIES, STUB, URI, LspSession, ScriptedEngine, StartEngine
+
+PUSHED = {**FULL_CAPABILITIES, "workspace": {}}
+ASKED = {**FULL_CAPABILITIES, "workspace": {"configuration": True}}
+
+
+def test_settings_come_from_the_options_and_then_from_the_configuration(
+    lsp: LspSession, scripted_engine: StartEngine
+) -> None:
+    engine = scripted_engine()
+    workspace = {"configuration": True, "didChangeConfiguration": {"dynamicRegistration": True}}
+    lsp.answers["workspace/configuration"] = [{"inline": {"deadline_ms": 222}}]
+    lsp.initialize(
+        {**FULL_CAPABILITIES, "workspace": workspace},
+        initializationOptions={"inline": {"max_tokens": 11, "deadline_ms": 111}},
+    )
+    lsp.until_ready()
+    lsp.open(URI, STUB)
+    assert lsp.inline(URI, 2, 0)
+    request = engine.seen()[0]["request"]
+    assert (request["max_tokens"], request["deadline_ms"]) == (11, 222)
+
+    lsp.wait_for(lambda m: m.get("method") == "client/registerCapability")
+    lsp.answers["workspace/configuration"] = [{"inline": {"enabled": False}}]
+    lsp.received.clear()
+    lsp.notify("workspace/didChangeConfiguration", {"settings": None})
+    lsp.wait_for(lambda m: m.get("method") == "workspace/configuration")
+    assert lsp.inline(URI, 2, 0) is None
+    assert "no suggestion: automatic ones are turned off (dg.inline.enabled)" in lsp.logged()
+    assert lsp.inline(URI, 2, 0, trigger=1)
+
+
+def wanted(lsp: LspSession, engine: ScriptedEngine) -> int:
+    """How many tokens the next request asks the engine for."""
+    lsp.open(URI, STUB)
+    assert lsp.inline(URI, 2, 0, trigger=1)
+    tokens: int = engine.seen()[-1]["request"]["max_tokens"]
+    return tokens
+
+
+def test_a_wrong_value_is_logged_and_shown_once_and_an_unknown_setting_only_logged(
+    lsp: LspSession, scripted_engine: StartEngine
+) -> None:
+    scripted_engine()
+    lsp.answers["workspace/configuration"] = [{"inline": {"max_tokens": "all"}}]
+    lsp.initialize(ASKED, initializationOptions={"inline": {"max_tokens": "all"}, "speed": 9})
+    lsp.until_ready()
+    wrong = 'dg.inline.max_tokens takes a whole number from 1 up, not "all"; it stays 64'
+    unknown = "unknown setting dg.speed (known here: engine, inline, function, exclude, statistics)"
+    assert lsp.logged() == [wrong, unknown]
+    assert lsp.shown() == [f"dg-lsp: {wrong}"]
+
+
+def test_a_wrong_value_keeps_the_last_right_one(lsp: LspSession, start: StartEngine) -> None:
+    lsp.answers["workspace/configuration"] = [{"inline": {"max_tokens": 33}}]
+    engine = start(capabilities=ASKED, initializationOptions={"inline": {"max_tokens": 22}})
+    for given, tokens in (({"max_tokens": "all"}, 33), ({}, 22), ({"max_tokens": "all"}, 22)):
+        lsp.received.clear()
+        lsp.answers["workspace/configuration"] = [{"inline": given}]
+        lsp.notify("workspace/didChangeConfiguration", {"settings": None})
+        lsp.wait_for(lambda m: m.get("method") == "workspace/configuration")
+        assert wanted(lsp, engine) == tokens
+        assert len(lsp.shown()) == (1 if given else 0)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"dg": {"inline": {"max_tokens": 7}}}, {"inline": {"max_tokens": 7}}], ids=["in its section", "bare"]
+)
+def test_an_editor_that_cannot_be_asked_tells_its_configuration(
+    lsp: LspSession, start: StartEngine, settings: Any
+) -> None:
+    engine = start(capabilities=PUSHED, initializationOptions={"dg": {"inline": {"max_tokens": 5}}})
+    assert wanted(lsp, engine) == 5
+    lsp.notify("workspace/didChangeConfiguration", {"settings": settings})
+    assert wanted(lsp, engine) == 7
+    for other in (None, {}, {"python": {"inline": 3}}, [1], {"settings": None}):
+        lsp.notify("workspace/didChangeConfiguration", {"settings": other})
+    assert wanted(lsp, engine) == 7
+    lsp.notify("workspace/didChangeConfiguration", {"settings": {"dg": {}}})
+    assert wanted(lsp, engine) == 5
+    assert lsp.logged() == []
+
+
+def test_what_an_editor_tells_counts_for_nothing_where_it_can_be_asked(lsp: LspSession, start: StartEngine) -> None:
+    lsp.answers["workspace/configuration"] = [{"inline": {"max_tokens": 33}}]
+    engine = start(capabilities=ASKED)
+    lsp.notify("workspace/didChangeConfiguration", {"settings": {"dg": {"inline": {"max_tokens": 7}}}})
+    assert wanted(lsp, engine) == 33
