@@ -93,8 +93,8 @@ class Related:
         self._given = snapshot.uri, place, parts
         return tuple(Snippet(path=self._shown(uri), text=text) for uri, text in parts)
 
-    async def read(self) -> None:
-        """Read the open documents, and the files that they import; many files take several rounds."""
+    async def read(self) -> bool:
+        """Read the open documents, and the files that they import; False when these take one more round."""
         begun = time.monotonic()
         sources = [source for document in self._documents.all() if (source := await self._read(document, document))]
         opened = {source.path: source.uri for source in sources}
@@ -106,11 +106,15 @@ class Related:
         self._sources = {uri: source for uri, source in self._sources.items() if uri in kept}
         for file in files.values():
             if await self._read_file(file) and time.monotonic() - begun > _ROUND_S:
-                self.read_in_pause()
-                return
+                return False
+        return True
 
     def _begin_round(self) -> None:
-        self._pause, self._round = None, asyncio.create_task(self.read())
+        self._pause, self._round = None, asyncio.create_task(self._read_round())
+
+    async def _read_round(self) -> None:
+        if not await self.read():
+            self.read_in_pause()
 
     async def _read_file(self, file: Path) -> bool:
         """Read a file unless it is known as it is; False when there was nothing to do."""

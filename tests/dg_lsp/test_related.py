@@ -257,20 +257,11 @@ async def test_many_imported_files_are_read_in_some_rounds_and_then_left_alone(
 ) -> None:
     monkeypatch.setattr(related, "_ROUND_S", 0)
     monkeypatch.setattr(related, "_MAX_FILES", 3)
-    rounds = 0
-
-    def one_more() -> None:
-        nonlocal rounds
-        rounds += 1
-
-    monkeypatch.setattr(work.related, "read_in_pause", one_more)
     for n in range(5):
         work.file(f"lib{n}.py", f"def area{n}():\n    pass\n")
     here = work.open("here.py", "from lib0 import area0\n" + "".join(f"import lib{n}\narea{n}()\n" for n in range(5)))
-    for _ in range(4):
-        found = await work.get(here)
-    assert set(found) == {"lib0.py", "lib1.py", "lib2.py"}
-    assert rounds == 3
+    assert [await work.related.read() for _ in range(4)] == [False, False, False, True]
+    assert {snippet.path for snippet in work.snippets(here)} == {"lib0.py", "lib1.py", "lib2.py"}
 
 
 async def test_what_was_shown_stays_first_while_the_cursor_stays(work: Workspace) -> None:

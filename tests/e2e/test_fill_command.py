@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -159,3 +160,207 @@ def test_the_real_engine_is_started_on_demand_and_outlives_the_command(begin: Co
         finally:
             subprocess.run(stop, env={**os.environ, "DG_RUNTIME_DIR": str(folder)}, check=True, capture_output=True)
         assert not (folder / "engine.sock").exists()
+
+
+# Which files, which holes
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        (".env.py.env", "KEY = 1\n", "is on the list of secret files"),
+        ("build.py", "a = 1\n", "build.py is ignored by .gitignore"),
+        ("long.py", "#" * 6_000 + "\n", "line 1 of long.py is longer than 5,000 characters"),
+    ],
+)
+def test_a_file_that_is_left_out_is_status_2_and_filled_where_that_is_asked_for(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path, name: str, text: str, complaint: str
+) -> None:
+    engine = scripted_engine("--middle", "x + 1")
+    (tmp_path / ".git").mkdir()
+    written(tmp_path, "build.py\n", ".gitignore")
+    path = written(tmp_path, text, name)
+    status, out, err = outcome(begin("fill", f"{path}:1:1"))
+    assert (status, out) == (2, "")
+    assert complaint in err
+    assert err.endswith(": add --any-file to have it filled all the same\n")
+    assert engine.seen() == []
+    assert outcome(begin("fill", f"{path}:1:1", "--any-file")) == (0, "x + 1\n", "")
+
+
+def test_what_the_file_imports_is_shown_to_the_model(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path
+) -> None:
+    engine = scripted_engine()
+    written(tmp_path, "def area(width, height):\n    return width * height\n", "shapes.py")
+    path = written(tmp_path, "from shapes import area\n\nprint(area())\n")
+    assert outcome(begin("fill", f"{path}:3:12"))[0] == 0
+    (snippet,) = engine.seen()[0]["request"]["related"]
+    assert snippet == {"path": "shapes.py", "text": "def area(width, height):\n    return width * height"}
+
+
+CALLS = "def area(width, height):\n    if width:\n        return scaled(width, 2)\n    return 0\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "options", "filled"),
+    [
+        (":3:23", ["--hole", "arguments"], "width, 2"),
+        (":2:8", ["--hole", "condition"], "width"),
+        (":3:23", ["--hole", "cursor"], ""),
+        (":3:16-3:22", [], "scaled"),
+        (":3:22-3:16", [], "scaled"),
+        (":3:1-4:5", [], "return scaled(width, 2)\n    return 0"),
+    ],
+)
+def test_a_kind_of_hole_or_a_selection_is_filled(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path, place: str, options: list[str], filled: str
+) -> None:
+    engine = scripted_engine("--middle", "height")
+    assert outcome(begin("fill", written(tmp_path, CALLS) + place, *options))[0] == 0
+    request = engine.seen()[0]["request"]
+    assert request["prefix"] + filled + request["suffix"] == CALLS
+
+
+def test_several_candidates_are_numbered_and_distinct(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path
+) -> None:
+    scripted_engine("--middle", "one()", "--middle", "two()", "--middle", "one()")
+    status, out, _ = outcome(begin("fill", written(tmp_path, STUB) + ":3:5", "--candidates", "3"))
+    assert status == 0
+    assert out == "--- 1 of 2: 50% sure, denoised\none()\n--- 2 of 2: 50% sure, denoised\ntwo()\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([":1:1", "--apply"], "nobody is there to answer: add --yes"),
+        ([":1:1", "--apply", "--yes", "--candidates", "2"], "leave out --candidates"),
+        ([":1:1", "--yes"], "--yes goes with --apply"),
+        ([":1:1", "--path", "a.py"], "--path is for a text from stdin"),
+        ([":1:1-1:2", "--hole", "function"], "leave out --hole"),
+        ([":1:1", "--hole", "condition"], "there is no hole of the kind 'condition' at line 1, column 1"),
+    ],
+)
+def test_options_that_do_not_fit_are_status_2(
+    begin: Command, tmp_path: Path, arguments: list[str], complaint: str
+) -> None:
+    place, *options = arguments
+    status, out, err = outcome(begin("fill", written(tmp_path, "a = 1\n") + place, *options))
+    assert (status, out) == (2, "")
+    assert complaint in err
+
+
+# Writing
+
+
+def test_applying_shows_the_change_and_writes_it_as_the_file_is_kept(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path
+) -> None:
+    """Mark, line endings, mode and the link to the file stay."""
+    scripted_engine("--middle", "if not width:\n        return 0\n    return width * height")
+    path = Path(written(tmp_path, "\ufeff# é\r\n" + STUB.replace("\n", "\r\n") + "x = 1"))
+    path.chmod(0o754)
+    link = tmp_path / "link.py"
+    link.symlink_to(path)
+    status, out, err = outcome(begin("fill", f"{link}:4:5", "--apply", "--yes"))
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        f"--- {link}",
+        f"+++ {link}",
+        "@@ -1,5 +1,7 @@",
+        " \ufeff# é",
+        " def area(width, height):",
+        '     """Area."""',
+        "-    pass",
+        "+    if not width:",
+        "+        return 0",
+        "+    return width * height",
+        " x = 1",
+    ]
+    body = "    if not width:\r\n        return 0\r\n    return width * height\r\n"
+    expected = '\ufeff# é\r\ndef area(width, height):\r\n    """Area."""\r\n' + body + "x = 1"
+    assert path.read_bytes() == expected.encode()
+    assert path.stat().st_mode & 0o777 == 0o754
+    assert link.is_symlink()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link.py", "sample.py"]
+
+
+def test_a_file_that_was_changed_meanwhile_is_not_written(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path
+) -> None:
+    engine = scripted_engine("--steps", "100", "--step-ms", "10", "--middle", "return 1")
+    path = Path(written(tmp_path, STUB))
+    process = begin("fill", f"{path}:3:5", "--apply", "--yes")
+    eventually(lambda: bool(engine.seen()))
+    path.write_text("mine\n")
+    status, _, err = outcome(process)
+    assert (status, path.read_text()) == (2, "mine\n")
+    assert "was changed meanwhile and stays as it is" in err
+    assert [file.name for file in tmp_path.iterdir()] == ["sample.py"]
+
+
+@pytest.mark.parametrize(("answer", "status", "body"), [("y", 0, "return 1"), ("n", 1, "pass"), ("", 1, "pass")])
+def test_at_a_terminal_the_user_is_asked_and_sees_colours(
+    scripted_engines: tuple[Path, ScriptedEngines],
+    scripted_engine: StartEngine,
+    tmp_path: Path,
+    answer: str,
+    status: int,
+    body: str,
+) -> None:
+    scripted_engine("--middle", "return 1")
+    path = Path(written(tmp_path, STUB))
+    environment = {**os.environ, "DG_RUNTIME_DIR": str(scripted_engines[0]), "TERM": "xterm", "COLUMNS": "200"}
+    environment.pop("NO_COLOR", None)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "dg_lsp", "fill", f"{path}:3:5", "--apply"]
+    process = subprocess.Popen(command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    while b"[y/N]" not in seen:
+        seen += os.read(ours, 4096)
+    os.write(ours, f"{answer}\n".encode())
+    assert process.wait(30) == status
+    os.close(ours)
+    assert b"\x1b[32m+    return 1" in seen
+    assert b"\x1b[31m-    pass" in seen
+    assert path.read_text() == STUB.replace("pass", body)
+
+
+@pytest.fixture
+def piped(scripted_engines: tuple[Path, ScriptedEngines]) -> Callable[..., tuple[int, str, str]]:
+    """Runs `dg-lsp` with a text on its stdin."""
+
+    def piped(text: str, *arguments: str) -> tuple[int, str, str]:
+        environment = {**os.environ, "DG_RUNTIME_DIR": str(scripted_engines[0])}
+        command = [sys.executable, "-m", "dg_lsp", *arguments]
+        done = subprocess.run(command, env=environment, input=text.encode(), capture_output=True, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    return piped
+
+
+Piped = Callable[..., tuple[int, str, str]]
+
+
+def test_a_text_from_stdin_is_filled_as_the_file_that_is_named(
+    piped: Piped, scripted_engine: StartEngine, tmp_path: Path
+) -> None:
+    engine = scripted_engine("--middle", "return 1")
+    assert piped(STUB, "fill", "-:3:5", "--path", str(tmp_path / "new.py")) == (0, "return 1\n", "")
+    assert piped("\n", "fill", "-:1:1", "--language", "typescript") == (0, "return 1\n", "")
+    named, unnamed = (fill["request"] for fill in engine.seen())
+    assert (named["path"], named["language"], named["suffix"]) == ("new.py", "python", "\n")
+    assert unnamed["language"] == "typescript"
+
+
+def test_a_text_from_stdin_comes_out_whole_filled_or_not(piped: Piped, scripted_engine: StartEngine) -> None:
+    text = STUB.replace("\n", "\r\n")
+    scripted_engine("--middle", "return 1")
+    filled = piped(text, "fill", "-:3:5", "--apply", "--language", "python")
+    assert filled == (0, text.replace("pass", "return 1"), "")
+    scripted_engine("--middle", "  ")
+    assert piped(text, "fill", "-:3:5", "--apply", "--language", "python")[:2] == (1, text)
+    assert piped(text, "fill", "-:30:5", "--apply")[:2] == (2, text)
+    assert piped("SECRET=1\n", "fill", "-:1:1", "--apply", "--path", ".env")[:2] == (2, "SECRET=1\n")

@@ -1,0 +1,104 @@
+"""What `dg-lsp fill` shows: a bar while it works, the middles, the change that it is about to write."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import Progress
+
+from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.holes import Hole
+from engine.protocol import Candidate, Draft, FillResult, Health, to_json
+
+_SHOW_AFTER_S = 1.0
+_CONTEXT = 3
+_STYLES = {"-": "red", "+": "green", "@": "cyan", " ": ""}
+
+
+class Bar:
+    """A bar on a terminal while the engine starts, loads and fills, if that takes longer than a second."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+        self._work = self._bar.add_task("Starting the engine", total=None)
+
+    def __enter__(self) -> Bar:
+        self._show = asyncio.get_running_loop().call_later(_SHOW_AFTER_S, self._bar.start)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._show.cancel()
+        self._bar.stop()
+
+    async def load(self, health: Health) -> None:
+        """Show how far the model is loaded."""
+        self._bar.update(self._work, description=f"Loading {health.model}", total=1.0, completed=health.progress)
+
+    def draft(self, draft: Draft) -> None:
+        """Show how far the fill is."""
+        self._bar.update(self._work, description="Filling", total=draft.steps, completed=draft.step)
+
+
+def print_json(snapshot: Snapshot, hole: Hole, result: FillResult) -> None:
+    """Print the answer as a JSON object."""
+    start, end = snapshot.position_at(hole.start, "utf-16"), snapshot.position_at(hole.end, "utf-16")
+    answer = {
+        "middle": result.middle,
+        "range": {
+            "start": {"line": start.line, "character": start.character},
+            "end": {"line": end.line, "character": end.character},
+        },
+        "finish_reason": result.finish_reason,
+        "steps": result.steps,
+        "confidence": result.confidence,
+        "source": result.candidates[0].source,
+        "candidates": [to_json(candidate) for candidate in result.candidates],
+        "model": result.model,
+        "timings_ms": result.timings_ms,
+    }
+    print(json.dumps(answer))
+
+
+def print_middles(candidates: Sequence[Candidate], *, numbered: bool) -> None:
+    """Print the middles as they are, each below its number where these are wanted."""
+    for number, candidate in enumerate(candidates, 1):
+        if numbered:
+            print(f"--- {number} of {len(candidates)}: {candidate.confidence:.0%} sure, {candidate.source}")
+        print(candidate.middle)
+
+
+def print_change(name: str, before: Snapshot, hole: Hole, after: Snapshot) -> None:
+    """Print a unified diff, in colours on a terminal."""
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console.print(f"--- {name}\n+++ {name}", style="bold")
+    for line in _difference(before, hole, after):
+        console.print(line, style=_STYLES[line[0]])
+
+
+def confirmed(name: str) -> bool:
+    """Ask the user at the terminal whether to write the file."""
+    print(f"Write this to {name}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _difference(before: Snapshot, hole: Hole, after: Snapshot) -> Iterator[str]:
+    """The hunks of a unified diff. Only the lines around the hole are compared: the rest is the same."""
+    above = max(before.line_at(hole.start) - _CONTEXT, 0)
+    below = before.line_count - min(before.line_at(hole.end) + 1 + _CONTEXT, before.line_count)
+    old = [before.line_text(line) for line in range(above, before.line_count - below)]
+    new = [after.line_text(line) for line in range(above, after.line_count - below)]
+    for hunk in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(_CONTEXT):
+        (_, a, _, c, _), (_, _, b, _, d) = hunk[0], hunk[-1]
+        yield f"@@ -{above + a + 1},{b - a} +{above + c + 1},{d - c} @@"
+        for kind, a, b, c, d in hunk:
+            if kind == "equal":
+                yield from (f" {line}" for line in old[a:b])
+            else:
+                yield from (f"-{line}" for line in old[a:b])
+                yield from (f"+{line}" for line in new[c:d])
