@@ -13,6 +13,7 @@ from dg_lsp.client.local import LocalEngine
 from dg_lsp.context.exclusions import file_path
 from dg_lsp.features.code_actions import KIND, CodeActions
 from dg_lsp.features.configuration import Configuration
+from dg_lsp.features.explain import Explain
 from dg_lsp.features.inline_completion import InlineCompletion
 from dg_lsp.features.status import Status
 from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
@@ -35,11 +36,13 @@ def create_server() -> Server:
 
     async def start() -> LocalEngine:
         engine = session.settings.engine
+        status.starting()
         return await ready_engine(status.engine, command=serve_command(engine.model, engine.device))
 
     session = Session(launcher=Launcher(start, status.no_engine), status=status)
     _register_lifecycle(server, session)
     _register_documents(server, session)
+    _register_explain(server, session)
     inline, actions = InlineCompletion(session), CodeActions(server, session)
     # T1: without options the capability would not be advertised.
     feature = server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
@@ -76,6 +79,14 @@ def _register_lifecycle(server: Server, session: Session) -> None:
     @server.feature(types.SHUTDOWN)
     def shutdown(_: None) -> None:
         server.was_shut_down = True
+
+
+def _register_explain(server: Server, session: Session) -> None:
+    explain = Explain(session)
+    server.feature("dg/status")(lambda _: explain.status())
+
+    # Without type hints, from which pygls guesses whether it wants the server; editors may leave the arguments out.
+    server.command("dg.explain")(lambda *arguments: explain.answer(*arguments[:1]))
 
 
 def _folders(server: Server) -> list[Path]:

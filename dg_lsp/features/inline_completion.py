@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
@@ -33,26 +34,27 @@ class InlineCompletion:
     def request(self, params: types.InlineCompletionParams) -> Coroutine[Any, Any, Items | None]:
         """Take the snapshot and the turn now, before any later message, and hand back the work."""
         manual = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-        snapshot = self._session.documents.get(params.text_document.uri)
+        uri, line = params.text_document.uri, params.position.line
+        snapshot = self._session.documents.get(uri)
         if snapshot is None:
-            return self._nothing(f"no suggestion: {params.text_document.uri} is not open")
+            return self._nothing(f"no suggestion: {uri} is not open", uri, line)
+        line = min(line, snapshot.line_count - 1)
         offset = snapshot.offset_at(params.position, self._session.encoding)
         if not manual and (reason := unwanted(self._session.settings.inline, snapshot, offset)):
-            return self._left_out(reason)
-        line = min(params.position.line, snapshot.line_count - 1)
+            return self._left_out(reason, uri, line)
         if reason := self._session.exclusions.of_document(snapshot, line):
-            return self._left_out(reason)
+            return self._left_out(reason, uri, line)
         engine = self._session.launcher.engine()
         if engine is None:
-            return self._nothing("no suggestion: the engine is not ready yet")
+            return self._nothing("no suggestion: the engine is not ready yet", uri, line)
         work = partial(self._complete, engine, snapshot, params)
-        return self._session.scheduler.latest(snapshot.uri, work, 0 if manual else self._debounce_s())
+        return self._session.scheduler.latest(uri, work, 0 if manual else self._debounce_s())
 
-    async def _nothing(self, reason: str) -> None:
-        self._session.status.silent(reason)
+    async def _nothing(self, reason: str, uri: str, line: int) -> None:
+        self._session.status.silent(reason, uri=uri, line=line)
 
-    async def _left_out(self, reason: str) -> None:
-        self._session.status.left_out(reason)
+    async def _left_out(self, reason: str, uri: str, line: int) -> None:
+        self._session.status.left_out(reason, uri=uri, line=line)
 
     def _debounce_s(self) -> float:
         own = self._session.settings.inline.debounce_ms
@@ -71,16 +73,19 @@ class InlineCompletion:
                     self._wanted(params.context.trigger_kind, typed),
                     related=session.related.snippets(snapshot, hole.start),
                 )
+                begin = time.monotonic()
                 result = await fill(engine, snapshot, hole, wanted)
         except EngineUnavailable as error:
             await session.launcher.lost(engine, str(error))
             return None
         except EngineError as error:
             if error.code != "cancelled":  # by a manual request, from another window: superseded
-                session.status.warn(f"no suggestion: {error.message}")
+                session.status.warn(f"no suggestion: {error.message}", uri=snapshot.uri, line=params.position.line)
             return None
+        if wanted.priority == "automatic":
+            session.status.took(1000 * (time.monotonic() - begin), cut=result.finish_reason == "deadline")
         if not result.candidates:
-            session.status.silent(f"no suggestion: {result.why_nothing}")
+            session.status.silent(f"no suggestion: {result.why_nothing}", uri=snapshot.uri, line=params.position.line)
             return None
         return _items(result, place, typed)
 

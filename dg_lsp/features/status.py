@@ -6,61 +6,108 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
+from dg_lsp.completion.latency import Latency
 from dg_lsp.reasons import SUPERSEDED, Reasons
 from engine.protocol import Health
 
+Name = Literal["loading", "ready", "busy", "slow", "inactive", "error"]
 Kind = Literal["Normal", "Error", "Warning", "Inactive"]
 
 _CREATE_TIMEOUT_S = 2.0
+_WHY = {"title": "Why no suggestion?", "command": "dg.explain", "arguments": list[str]()}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How the server is: `kind` as in Copilot's `didChangeStatus`, `message` one line for the user."""
+
+    name: Name
+    kind: Kind
+    message: str
+    busy: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The parameters of `didChangeStatus`; a command helps where something is wrong."""
+        command = {} if self.kind == "Normal" else {"command": _WHY}
+        return {"busy": self.busy, "message": self.message, "kind": self.kind, **command}
 
 
 class Status:
     """Tells the editor how the server is, with the notification `didChangeStatus` known from Copilot's server.
 
-    Its parameters are {busy, message, kind}. A status is sent only when it differs from the last one.
+    It is sent only when it differs from the last one.
     """
 
     def __init__(self, server: LanguageServer) -> None:
         self.reasons = Reasons()
+        self.latency = Latency()
+        self.health: Health | None = None
         self._server = server
-        self._kind: Kind = "Inactive"
-        self._message = ""
+        self._no_engine = ""
+        self._left_out = ""
+        self._failure = ""
         self._working = 0
-        self._sent: dict[str, object] = {}
+        self._sent: State | None = None
         self._reasons_given: set[str] = set()
-        self._loading = False
         self._load: WorkDone | None = None
+
+    @property
+    def state(self) -> State:
+        """What matters most now."""
+        health, busy = self.health, self._working > 0
+        if self._no_engine:
+            return State("error", "Error", self._no_engine, busy)
+        if health is None:
+            return State("loading", "Normal", "Starting the engine", busy=True)
+        if health.state == "loading":
+            return State("loading", "Normal", f"Loading model, {int(100 * health.progress)} %", busy=True)
+        if self._left_out:
+            return State("inactive", "Inactive", self._left_out, busy)
+        if self._failure:
+            return State("error", "Warning", self._failure, busy)
+        if self.latency.slow:
+            return State("slow", "Warning", _slow(self.latency, health.device), busy)
+        return State("busy" if busy else "ready", "Normal", f"Ready: {health.model} on {health.device}", busy)
+
+    def starting(self) -> None:
+        """Show that an engine is looked for or started."""
+        self._send()
 
     async def engine(self, health: Health) -> None:
         """Show that the engine loads, and how far it is, or that it is ready."""
-        self._loading = health.state == "loading"
-        if self._loading:
-            self._set("Normal", f"Loading model, {int(100 * health.progress)} %")
+        if self.health is None or health.pid != self.health.pid:
+            self.latency.clear()
+        self.health, self._no_engine, self._failure = health, "", ""
+        self._send()
+        if health.state == "loading":
             if self._load is None:
                 self._load = await WorkDone.begin(self._server, "Loading model")
             self._load.report(health.progress, health.model)
         else:
             self._end_load(health.message)
             self._reasons_given.clear()
-            self._set("Normal", f"Ready: {health.model} on {health.device}")
 
     async def no_engine(self, why: str) -> None:
         """Show that there is no engine, and why."""
         self._end_load(why)
-        if why != self._message:
+        self.reasons.add(why)
+        if why != self._no_engine:
             self._reasons_given.clear()
-            self._set("Error", why)
             self._log(types.MessageType.Error, why)
+        self.health, self._no_engine = None, why
+        self._send()
 
     def warn(self, why: str, *, uri: str = "", line: int | None = None) -> None:
-        """Show that a request failed although the engine lives."""
-        self._set("Warning", why)
+        """Show that a request failed although the engine lives, until one is answered."""
+        self._failure = why
+        self._send()
         self.silent(why, uri=uri, line=line)
 
     def silent(self, reason: str, *, uri: str = "", line: int | None = None) -> None:
@@ -79,8 +126,19 @@ class Status:
 
     def left_out(self, reason: str, *, uri: str = "", line: int | None = None) -> None:
         """Show why the document at hand gets nothing, until another one is served."""
+        self._left_out = reason
+        self._send()
         self.silent(f"no suggestion: {reason}", uri=uri, line=line)
-        self._notify({"busy": False, "message": reason, "kind": "Inactive"})
+
+    def served(self) -> None:
+        """Show that a request was answered without work: what kept others silent is over."""
+        self._left_out = self._failure = ""
+        self._send()
+
+    def took(self, ms: float, *, cut: bool = False) -> None:
+        """Take in how long an automatic fill took; `cut` when the deadline ended it."""
+        self.latency.add(ms, cut=cut)
+        self._send()
 
     def tell(self, message: str) -> None:
         """Show one line to a user who asked for something by hand."""
@@ -88,36 +146,35 @@ class Status:
 
     @contextmanager
     def busy(self) -> Iterator[None]:
-        """Show the server as busy meanwhile."""
+        """Show the server as busy meanwhile, and as well again when the work succeeds."""
         self._working += 1
         self._send()
         try:
             yield
+            self._left_out = self._failure = ""
         finally:
             self._working -= 1
             self._send()
 
-    def _set(self, kind: Kind, message: str) -> None:
-        self._kind, self._message = kind, message
-        self._send()
-
     def _send(self) -> None:
-        busy = self._working > 0 or self._loading
-        self._notify({"busy": busy, "message": self._message, "kind": self._kind})
-
-    def _notify(self, status: dict[str, object]) -> None:
-        if status != self._sent:
-            self._sent = status
-            self._server.protocol.notify("didChangeStatus", status)
+        state = self.state
+        if self._sent is None or state.as_json() != self._sent.as_json():
+            self._sent = state
+            self._server.protocol.notify("didChangeStatus", state.as_json())
 
     def _end_load(self, message: str) -> None:
-        self._loading = False
         if self._load is not None:
             self._load.end(message)
             self._load = None
 
     def _log(self, kind: types.MessageType, message: str) -> None:
         self._server.window_log_message(types.LogMessageParams(type=kind, message=message))
+
+
+def _slow(latency: Latency, device: str) -> str:
+    cut = ", cut short by their deadline" if latency.mostly_cut else ""
+    choose = "choose a smaller model" if device.startswith("cuda") else "choose a GPU, a smaller model"
+    return f"Slow: the last fills took {latency.percentile(50):.0f} ms (p50){cut}; {choose}, or close other programs"
 
 
 class WorkDone:

@@ -186,9 +186,10 @@ def test_requests_during_the_load_are_answered_with_null_and_a_reason_said_once(
     lsp.until_ready()
     assert lsp.logged().count("no suggestion: the engine is not ready yet") == 1
     assert lsp.inline(URI, 2, 0)
-    first = lsp.statuses()[0]
-    assert first["message"].startswith("Loading model, ")
-    assert (first["busy"], first["kind"]) == (True, "Normal")
+    first, second = lsp.statuses()[:2]
+    assert first == {"busy": True, "message": "Starting the engine", "kind": "Normal"}
+    assert second["message"].startswith("Loading model, ")
+    assert (second["busy"], second["kind"]) == (True, "Normal")
     progress = [m["params"]["value"] for m in lsp.received if m.get("method") == "$/progress"]
     assert (progress[0]["kind"], progress[0]["title"], progress[-1]["kind"]) == ("begin", "Loading model", "end")
     percentages = [value["percentage"] for value in progress[:-1]]

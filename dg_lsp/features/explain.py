@@ -1,0 +1,75 @@
+"""What the server tells about itself when asked: the request `dg/status` and the command `dg.explain`."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from typing import Any
+
+from dg_lsp.completion.unwanted import unwanted
+from dg_lsp.context.exclusions import file_name
+from dg_lsp.session import Session
+from dg_lsp.syntax.tree import why_no_tree
+
+
+class Explain:
+    """Answers for people (a text) and for plugins (the same as JSON), without the user's code."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def status(self) -> dict[str, Any]:
+        """How the server is: what `didChangeStatus` told last, and the facts behind it.
+
+        Times are in ms, null before the first automatic fill; `progress` is of the model's load, 0 to 1.
+        """
+        status = self._session.status
+        health, latency = status.health, status.latency
+        return {
+            "state": status.state.name,
+            **status.state.as_json(),
+            "model": health.model if health else None,
+            "device": health.device if health else None,
+            "progress": health.progress if health else 0.0,
+            "engine_pid": health.pid if health else None,
+            "latency_ms": {"fills": len(latency), "p50": latency.percentile(50), "p95": latency.percentile(95)},
+            "reasons": len(status.reasons),
+            "documents": len(self._session.documents.all()),
+            "pid": os.getpid(),
+            "version": version("dg-lsp"),
+        }
+
+    def answer(self, argument: object = None) -> dict[str, Any]:
+        """Why there was no suggestion, newest first; shows the latest reason for the document to the user.
+
+        `argument` is the document's URI, or an object with it as `uri`; without, the latest reason of all counts.
+        """
+        uri = argument.get("uri", "") if isinstance(argument, dict) else argument
+        uri = uri if isinstance(uri, str) else ""
+        status = self._session.status
+        notes, latest = self._notes(uri), status.reasons.latest(uri)
+        short = str(latest) if latest else "no request was answered with nothing so far"
+        status.tell(f"dg-lsp: {'; '.join([short, *notes])}")
+        return {
+            "status": self.status(),
+            "latest": latest.as_json() if latest else None,
+            "notes": notes,
+            "reasons": [reason.as_json() for reason in status.reasons.all()],
+            "text": "\n".join([status.state.message, *notes, *map(str, status.reasons.all())]),
+        }
+
+    def _notes(self, uri: str) -> list[str]:
+        """What holds for a document now, whether it was asked for suggestions or not."""
+        if not uri:
+            return []
+        snapshot = self._session.documents.get(uri)
+        if snapshot is None:
+            return [
+                f"{file_name(uri)} is not open here: the editor did not send it (is dg-lsp set up for its language?)"
+            ]
+        if reason := self._session.exclusions.of_document(snapshot, 0):
+            return [reason]
+        why = unwanted(self._session.settings.inline, snapshot, 0)
+        without = why_no_tree(snapshot)
+        notes = [why, without and f"no code actions, and answers are not checked for syntax: {without}"]
+        return [note for note in notes if note]

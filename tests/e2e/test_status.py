@@ -1,0 +1,130 @@
+"""What the server tells about itself: raw JSON-RPC to a real `dg-lsp` process, with the scripted engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lsp_session import STUB, URI, LspSession, Message, StartEngine, eventually
+
+CODE = "sesame_code = 1\n\n"
+
+
+def explain(server: LspSession, *arguments: Any) -> Message:
+    answer = server.ask("workspace/executeCommand", {"command": "dg.explain", "arguments": list(arguments)})
+    result: Message = answer["result"]
+    return result
+
+
+def status(server: LspSession) -> Message:
+    result: Message = server.ask("dg/status")["result"]
+    return result
+
+
+def test_the_command_is_advertised(lsp: LspSession, scripted_engine: StartEngine) -> None:
+    scripted_engine()
+    assert "dg.explain" in lsp.initialize()["capabilities"]["executeCommandProvider"]["commands"]
+
+
+def test_the_status_while_the_model_loads_and_when_it_is_ready(lsp: LspSession, scripted_engine: StartEngine) -> None:
+    engine = scripted_engine("--load-ms", "1000000")
+    lsp.initialize()
+    lsp.wait_for(lambda m: m["method"] == "didChangeStatus" and m["params"]["message"].startswith("Loading"))
+    loading = status(lsp)
+    assert (loading["state"], loading["busy"], loading["kind"]) == ("loading", True, "Normal")
+    assert 0 <= loading["progress"] < 0.5
+    scripted_engine()
+    lsp.until_ready()
+    lsp.open(URI, STUB)
+    ready = status(lsp)
+    assert ready["latency_ms"] == {"fills": 0, "p50": None, "p95": None}
+    expected = {
+        "state": "ready",
+        "busy": False,
+        "message": "Ready: scripted on none",
+        "kind": "Normal",
+        "model": "scripted",
+        "device": "none",
+        "progress": 1.0,
+        "engine_pid": engine.process.pid,
+        "reasons": 0,
+        "documents": 1,
+        "pid": lsp.process.pid,
+        "version": "0.1.0",
+    }
+    assert ready.items() >= expected.items()
+
+
+def test_slow_fills_are_a_warning_with_advice(lsp: LspSession, start: StartEngine) -> None:
+    start("--steps", "1", "--step-ms", "450", initializationOptions={"inline": {"debounce_ms": 0}})
+    for number in range(8):
+        lsp.open(f"file:///tmp/{number}.py", STUB)
+        lsp.start_inline(f"file:///tmp/{number}.py", 2, 0)
+    slow = lsp.wait_for(lambda m: m["method"] == "didChangeStatus" and m["params"]["kind"] == "Warning")["params"]
+    assert slow["message"].startswith("Slow: the last fills took ")
+    assert slow["message"].endswith(" ms (p50); choose a GPU, a smaller model, or close other programs")
+    eventually(lambda: status(lsp)["state"] == "slow")
+    assert status(lsp)["latency_ms"]["p50"] > 400
+
+
+def test_why_there_was_no_suggestion_is_told_to_the_user_and_to_plugins(
+    server: LspSession, script: StartEngine
+) -> None:
+    script("--middle", " ")
+    server.open(URI, CODE)
+    assert server.inline(URI, 1, 0) is None
+    assert server.inline(URI, 1, 0) is None
+    answer = explain(server, URI)
+    latest = answer["latest"]
+    assert (latest["reason"], latest["file"], latest["line"]) == ("no suggestion: the answer was blank", "sample.py", 2)
+    assert latest["count"] >= 2
+    assert answer["reasons"][0] == latest
+    assert answer["notes"] == []
+    assert answer["status"]["state"] == "ready"
+    (shown,) = server.shown()
+    assert shown.startswith("dg-lsp: ")
+    assert "  sample.py:2: no suggestion: the answer was blank (2 times)" in shown
+    assert shown.removeprefix("dg-lsp: ") in answer["text"]
+    assert "sesame" not in str(answer)
+
+
+def test_without_a_document_the_latest_reason_of_all_counts(server: LspSession, script: StartEngine) -> None:
+    script()
+    assert server.inline("file:///elsewhere.py", 0, 0) is None
+    assert explain(server)["latest"]["reason"] == "no suggestion: file:///elsewhere.py is not open"
+    assert explain(server, {"uri": "file:///elsewhere.py"})["notes"] == [
+        "elsewhere.py is not open here: the editor did not send it (is dg-lsp set up for its language?)"
+    ]
+    assert server.ask("workspace/executeCommand", {"command": "dg.explain"})["result"]["latest"]
+
+
+def test_what_holds_for_a_document_is_told_before_any_request(lsp: LspSession, start: StartEngine) -> None:
+    start(initializationOptions={"inline": {"disabled_languages": ["python"]}})
+    lsp.open(URI, CODE)
+    lsp.open("file:///tmp/notes.md", "sesame\n", "markdown")
+    lsp.open("file:///tmp/.env", "sesame=1\n", "dotenv")
+    off = "automatic ones are turned off for python (dg.inline.disabled_languages)"
+    assert explain(lsp, URI)["notes"] == [off]
+    assert explain(lsp, "file:///tmp/notes.md")["notes"] == [
+        "no code actions, and answers are not checked for syntax: no grammar for markdown"
+    ]
+    assert explain(lsp, "file:///tmp/.env")["notes"] == [".env is on the list of secret files"]
+    assert "no request was answered with nothing so far" in lsp.shown()[0]
+
+    assert lsp.inline(URI, 1, 0) is None
+    assert lsp.statuses()[-1]["kind"] == "Inactive"
+    assert lsp.statuses()[-1]["command"]["command"] == "dg.explain"
+    assert status(lsp)["state"] == "inactive"
+    assert lsp.inline(URI, 1, 0, trigger=1)
+    assert status(lsp)["state"] == "ready"
+
+
+def test_an_engine_that_is_gone_is_the_reason_for_every_document(
+    lsp: LspSession, start: StartEngine, tmp_path: Path
+) -> None:
+    start("--die-at-step", "1")
+    lsp.open(URI, STUB)
+    assert lsp.inline(URI, 2, 0) is None
+    assert status(lsp)["state"] == "error"
+    for uri in (URI, (tmp_path / "other.py").as_uri()):
+        assert "the engine is gone" in explain(lsp, uri)["latest"]["reason"]
