@@ -13,7 +13,7 @@ from pygls.lsp.server import LanguageServer
 from dg_lsp.client.local import EngineError, EngineUnavailable
 from dg_lsp.completion.fill import Wanted, fill
 from dg_lsp.documents import Snapshot
-from dg_lsp.features.status import WorkDone
+from dg_lsp.features.progress import WorkDone
 from dg_lsp.session import Session
 from dg_lsp.syntax.holes import Hole, function_hole, function_holes
 from engine.protocol import Draft
