@@ -91,13 +91,22 @@ class Protocol(LanguageServerProtocol):
 
 
 def _mend(data: dict[str, Any]) -> None:
-    """Read null as "not there" where a text is opened or edited: for its version, and the range of all of it (T12)."""
+    """Read null as "not there" where a text is opened or edited: for its version, and the range of all of it (T12).
+
+    Emacs (lsp-mode) writes null for the empty object of a client that takes inline completion.
+    """
     match data:
         case {
             "method": types.TEXT_DOCUMENT_DID_OPEN | types.TEXT_DOCUMENT_DID_CHANGE,
             "params": {"textDocument": dict(document)},
         } if document.get("version") is None:
             document["version"] = UNNUMBERED
+    match data:
+        case {
+            "method": types.INITIALIZE,
+            "params": {"capabilities": {"textDocument": {"inlineCompletion": None} as abilities}},
+        }:
+            abilities["inlineCompletion"] = {}
     match data:
         case {"method": types.TEXT_DOCUMENT_DID_CHANGE, "params": {"contentChanges": [*changes]}}:
             for change in changes:
