@@ -37,7 +37,8 @@ def create_server() -> Server:
     async def start() -> LocalEngine:
         engine = session.settings.engine
         status.starting()
-        return await ready_engine(status.engine, command=serve_command(engine.model, engine.device))
+        command = serve_command(engine.model, engine.device)
+        return await ready_engine(status.engine, command=command, url=engine.url)
 
     session = Session(launcher=Launcher(start, status.no_engine), status=status)
     _register_lifecycle(server, session)

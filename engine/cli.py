@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from engine import process
 from engine.process import Unavailable
-from engine.protocol import FillRequest, FillResult, socket_path, to_json
+from engine.protocol import TOKEN_VARIABLE, FillRequest, FillResult, socket_path, to_json
 from engine.training import train as training_commands
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     serving.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
     serving.add_argument("--idle-exit-minutes", type=float, default=30, metavar="N", help="0: never; default: 30")
+    serving.add_argument(
+        "--listen",
+        type=_address,
+        metavar="HOST:PORT",
+        help=f"also serve there; with {TOKEN_VARIABLE} set, callers must know that token",
+    )
     serving.set_defaults(command=serve)
 
     asking = commands.add_parser("status", help="say what the engine does; exit code 3 when it is not running")
@@ -111,27 +117,39 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError("must be HOST:PORT, for instance 127.0.0.1:8765")
+    return host.strip("[]"), int(port)
+
+
 def serve(arguments: argparse.Namespace) -> int:
     """Run the engine until it is stopped or idle; nothing to do when one runs already."""
     lock = process.claim()
     if lock is None:
         print(f"already running (pid {process.running_pid()})")
+        if arguments.listen:
+            raise Unavailable("to let it listen, end it by `dg-engine stop` and start it again")
         return DONE
     _wait_passively()
     signal.signal(signal.SIGTERM, _exit_quietly)
     signal.signal(signal.SIGINT, _exit_quietly)
     name = arguments.model or "default"
     try:
-        listener = process.listen()
+        from engine.network import listen_at
         from engine.resident import Resident
         from engine.service import serve_http
+
+        listeners = [listen_at(*arguments.listen)] if arguments.listen else []
+        listeners.append(process.listen())
 
         load = _loader(arguments.model, arguments.device, arguments.dtype)
         resident = Resident(load, _run_fill, _count_tokens, name=name)
         _log.info("started: pid %d, model %s, socket %s", os.getpid(), name, socket_path())
         resident.start()
         with contextlib.suppress(SystemExit):
-            asyncio.run(serve_http(resident, listener, idle_seconds=arguments.idle_exit_minutes * 60))
+            asyncio.run(serve_http(resident, listeners, idle_seconds=arguments.idle_exit_minutes * 60))
         ended = resident.close(wait_seconds=1.0)
     finally:
         process.release(lock)

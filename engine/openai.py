@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/completions.
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.protocol import FillRequest, FillResult, ProtocolError, from_json
+
+_FIM_PROMPT = re.compile(r"<\|fim_prefix\|>(.*)<\|fim_suffix\|>(.*)<\|fim_middle\|>", re.DOTALL)
+"""How clients without a field for the suffix ask for a middle (arXiv:2409.12186, section 3.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,9 @@ def completion_request(data: Any) -> CompletionRequest:
     known = {field.name for field in dataclasses.fields(CompletionRequest)}
     values = {name: value for name, value in data.items() if name in known and value is not None}
     if isinstance(prompt := values.get("prompt"), list) and len(prompt) == 1:
-        values["prompt"] = prompt[0]
+        prompt = values["prompt"] = prompt[0]
+    if isinstance(prompt, str) and not values.get("suffix") and (parts := _FIM_PROMPT.fullmatch(prompt)):
+        values["prompt"], values["suffix"] = parts.groups()
     if isinstance(stop := values.get("stop"), str):
         values["stop"] = [stop]
     return from_json(CompletionRequest, values)

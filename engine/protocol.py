@@ -20,6 +20,9 @@ EngineState = Literal["loading", "ready", "error"]
 
 _T = TypeVar("_T")
 
+TOKEN_VARIABLE = "DG_ENGINE_TOKEN"
+"""The environment variable with the secret that an engine at a TCP address asks for."""
+
 
 class ProtocolError(ValueError):
     """A message that does not fit the protocol; the text names the field and what it takes."""

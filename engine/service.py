@@ -8,17 +8,19 @@ import json
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from engine import openai
+from engine.network import Guard
 from engine.protocol import Draft, FillError, FillRequest, FillResult, ProtocolError, from_json, to_json
 from engine.resident import Job, Resident
 
@@ -81,6 +83,7 @@ def create_app(resident: Resident) -> Starlette:
             Route("/v1/models", models),
             Route("/health", health),
         ],
+        middleware=[Middleware(Guard)],
         exception_handlers={
             Refused: _refuse,
             ProtocolError: _refuse_misfit,
@@ -90,8 +93,8 @@ def create_app(resident: Resident) -> Starlette:
     )
 
 
-async def serve_http(resident: Resident, listener: socket.socket, *, idle_seconds: float = 0.0) -> None:
-    """Serve on a bound socket until a signal comes or nothing was filled for `idle_seconds` (0: never)."""
+async def serve_http(resident: Resident, listeners: Sequence[socket.socket], *, idle_seconds: float = 0.0) -> None:
+    """Serve on bound sockets until a signal comes or nothing was filled for `idle_seconds` (0: never)."""
     config = uvicorn.Config(
         create_app(resident),
         loop="asyncio",
@@ -105,7 +108,7 @@ async def serve_http(resident: Resident, listener: socket.socket, *, idle_second
     server = uvicorn.Server(config)
     watch = asyncio.create_task(_close_in_time(server, resident, idle_seconds))
     try:
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=list(listeners))
     finally:
         watch.cancel()
 

@@ -23,15 +23,17 @@ _RETRY_AFTER_S = 10.0
 _ENGINE_PACKAGES = ("torch", "safetensors", "tokenizers", "starlette", "uvicorn")
 
 
-async def ready_engine(on_health: OnHealth | None = None, *, command: Sequence[str] | None = None) -> LocalEngine:
-    """The running engine with its model loaded; `command` starts one when none runs.
+async def ready_engine(
+    on_health: OnHealth | None = None, *, command: Sequence[str] | None = None, url: str = ""
+) -> LocalEngine:
+    """The running engine with its model loaded; `command` starts one when none runs, unless it is the one at `url`.
 
     `on_health` hears of every change while the model loads. Raises `EngineUnavailable` when no engine can
     be started, it does not answer for a minute, it dies, or its model cannot be loaded.
     """
-    engine = LocalEngine()
+    engine = LocalEngine(url)
     try:
-        health = await _found_or_started(engine, command or serve_command())
+        health = await (_found(engine, url) if url else _found_or_started(engine, command or serve_command()))
         shown: Health | None = None
         while health.state == "loading":
             if on_health and health != shown:
@@ -53,6 +55,13 @@ def serve_command(model: str = "", device: str = "auto") -> list[str]:
     """The command line that starts an engine with this Python."""
     command = [sys.executable, "-m", "engine.cli", "serve", "--device", device]
     return [*command, "--model", model] if model else command
+
+
+async def _found(engine: LocalEngine, url: str) -> Health:
+    try:
+        return await engine.health()
+    except EngineUnavailable as error:
+        raise EngineUnavailable(f"no engine at {url} ({error.__cause__ or error}): see dg.engine.url") from error
 
 
 async def _found_or_started(engine: LocalEngine, command: Sequence[str]) -> Health:

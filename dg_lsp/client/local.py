@@ -1,16 +1,26 @@
-"""The resident engine, reached by HTTP over its unix socket."""
+"""The engine, reached by HTTP: this user's over its unix socket, or one on another machine."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
-from engine.protocol import Draft, FillRequest, FillResult, Health, ProtocolError, from_json, socket_path, to_json
+from engine.protocol import (
+    TOKEN_VARIABLE,
+    Draft,
+    FillRequest,
+    FillResult,
+    Health,
+    ProtocolError,
+    from_json,
+    socket_path,
+    to_json,
+)
 
 _HEALTH_TIMEOUT_S = 2.0
 _CONNECT_TIMEOUT_S = 5.0
@@ -32,14 +42,26 @@ class EngineError(Exception):
 
 
 class LocalEngine:
-    """Speaks to the engine behind a unix socket, by default this user's. Bound to one event loop."""
+    """Speaks to this user's engine, or to the one at `url`. Bound to one event loop.
 
-    def __init__(self, socket: Path | None = None) -> None:
+    Raises `EngineUnavailable` for a `url` that is none.
+    """
+
+    def __init__(self, url: str = "") -> None:
         asyncio.get_running_loop().set_exception_handler(_pass_over_late_reads)
         # verify=False only skips loading certificates (30 ms): there is no TLS on a unix socket.
-        transport = httpx.AsyncHTTPTransport(uds=str(socket or socket_path()), verify=False)
+        socket = None if url else str(socket_path())
+        transport = httpx.AsyncHTTPTransport(uds=socket, verify=url.startswith("https:"))
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        headers = {b"Authorization": f"Bearer {token}".encode()} if url and token else {}
         timeout = httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S)
-        self._http = httpx.AsyncClient(transport=transport, base_url="http://engine", timeout=timeout)
+        try:
+            base = httpx.URL(url or "http://engine")
+        except httpx.InvalidURL as error:
+            raise EngineUnavailable(f"dg.engine.url {url!r} is no address ({error})") from None
+        if base.scheme not in ("http", "https") or not base.host:
+            raise EngineUnavailable(f"dg.engine.url takes http://HOST:PORT or https://HOST:PORT, not {url!r}")
+        self._http = httpx.AsyncClient(transport=transport, base_url=base, timeout=timeout, headers=headers)
 
     async def health(self) -> Health:
         """How the engine is. Raises `EngineUnavailable` when nothing answers within two seconds."""
@@ -47,6 +69,8 @@ class LocalEngine:
             response = await self._http.get("/health", timeout=_HEALTH_TIMEOUT_S)
         except (httpx.TransportError, OSError) as error:
             raise EngineUnavailable(f"the engine does not answer ({_cause(error)}): run `dg-lsp doctor`") from error
+        if response.status_code != 200:
+            raise EngineUnavailable(_refusal(response.status_code, response.content).message)
         try:
             return _decoded(Health, response.content)
         except EngineError as error:

@@ -88,7 +88,7 @@ async def loading(script: Script, socket_file: Path) -> AsyncIterator[httpx.Asyn
     listener.bind(str(socket_file))
     resident = Resident(script.load, script.run, count, name="default")
     resident.start()
-    serving = asyncio.create_task(serve_http(resident, listener))
+    serving = asyncio.create_task(serve_http(resident, [listener]))
     transport = httpx.AsyncHTTPTransport(uds=str(socket_file))
     async with httpx.AsyncClient(transport=transport, base_url="http://engine", timeout=10) as client:
         yield client
@@ -314,5 +314,11 @@ async def test_an_idle_engine_stops_by_itself(script: Script, socket_file: Path)
     script.loaded.set()
     resident = Resident(script.load, script.run, count)
     resident.start()
-    await asyncio.wait_for(serve_http(resident, listener, idle_seconds=0.05), timeout=10)
+    await asyncio.wait_for(serve_http(resident, [listener], idle_seconds=0.05), timeout=10)
     assert await asyncio.to_thread(resident.close, 5)
+
+
+async def test_a_prompt_may_hold_the_suffix_in_qwens_form(engine: httpx.AsyncClient, script: Script) -> None:
+    prompt = "<|fim_prefix|>f(\n<|fim_suffix|>)\n<|fim_middle|>"
+    await engine.post("/v1/completions", json={"prompt": prompt})
+    assert (script.ran[-1].prefix, script.ran[-1].suffix) == ("f(\n", ")\n")
