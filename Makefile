@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench corpus clean
+.PHONY: demo test lint bench corpus vscode clean
 
 demo: $(VENV)/.engine
 	@$(BIN)/dg-lsp demo
@@ -24,8 +24,10 @@ bench: $(VENV)/.dev
 corpus: $(VENV)/.dev
 	$(BIN)/python -m engine.training.corpus build var/corpus
 
+vscode: editors/vscode/dg-lsp.vsix
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info editors/vscode/node_modules editors/vscode/dist editors/vscode/*.vsix
 
 $(VENV)/.python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.10 or newer, or set PYTHON="; exit 1; }
@@ -45,3 +47,13 @@ $(VENV)/.dev: $(VENV)/.engine requirements/dev.txt
 	@echo "Installing the test tools ..."
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
+
+VSCODE_SOURCES := $(wildcard editors/vscode/src/*.ts editors/vscode/*.json editors/vscode/*.m* editors/vscode/media/*) \
+	editors/vscode/generate_settings.py editors/vscode/.vscodeignore
+
+editors/vscode/dg-lsp.vsix: $(VSCODE_SOURCES) dg_lsp/settings.py docs/editors.md
+	@command -v npm >/dev/null || { echo "make: npm not found; install Node 20 or newer"; exit 1; }
+	$(PYTHON) editors/vscode/generate_settings.py
+	cp LICENSE editors/vscode/LICENSE
+	cd editors/vscode && npm ci --ignore-scripts --loglevel=error && npm run -s typecheck && npm run -s bundle && \
+		node notices.mjs && npm run -s package

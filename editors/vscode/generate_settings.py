@@ -1,0 +1,70 @@
+"""Writes the server's settings into package.json: types from its dataclasses, texts from the table in docs/editors.md.
+
+Run by `make vscode`. The extension's own settings stand first in package.json and stay as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+PACKAGE = HERE / "package.json"
+TABLE = REPOSITORY / "docs" / "editors.md"
+OWN = ("interpreter", "packageSource", "pipArguments", "torchIndex", "trace.server")
+
+sys.path.insert(0, str(REPOSITORY))
+from dg_lsp.settings import Settings  # noqa: E402
+
+
+def generated(package: str, table: str) -> str:
+    """The text of package.json with the settings of the server as they are now."""
+    manifest = json.loads(package)
+    properties = manifest["contributes"]["configuration"]["properties"]
+    own = {f"dg.{key}": properties[f"dg.{key}"] for key in OWN}
+    manifest["contributes"]["configuration"]["properties"] = own | _server_settings(Settings(), "dg.", _meanings(table))
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+
+
+def _meanings(table: str) -> dict[str, str]:
+    """The last column of the table of settings by the first one, with a capital letter and a full stop."""
+    rows = re.findall(r"^\| `([\w.]+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE)
+    return {f"dg.{key}": meaning[:1].upper() + meaning[1:] + "." for key, meaning in rows}
+
+
+def _server_settings(tree: Any, path: str, meanings: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    hints = get_type_hints(type(tree))
+    for field in dataclasses.fields(tree):
+        value, key = getattr(tree, field.name), path + field.name
+        if dataclasses.is_dataclass(value):
+            found |= _server_settings(value, f"{key}.", meanings)
+        else:
+            schema = _schema(hints[field.name], field.metadata.get("minimum", 0))
+            default = list(value) if isinstance(value, tuple) else value
+            found[key] = schema | {"default": default, "markdownDescription": meanings[key]}
+    return found
+
+
+def _schema(kind: Any, minimum: int) -> dict[str, Any]:
+    """The JSON schema of a setting's type."""
+    if get_origin(kind) is Literal:
+        return {"type": "string", "enum": list(get_args(kind))}
+    if get_origin(kind) in (Union, types.UnionType):
+        schemas = [_schema(option, minimum) for option in get_args(kind)]
+        return {**schemas[0], **schemas[1], "type": [schema["type"] for schema in schemas]}
+    if get_origin(kind) is tuple:
+        return {"type": "array", "items": _schema(get_args(kind)[0], minimum)}
+    if kind is int:
+        return {"type": "integer", "minimum": minimum}
+    return {"type": {bool: "boolean", str: "string", types.NoneType: "null"}[kind]}
+
+
+if __name__ == "__main__":
+    PACKAGE.write_text(generated(PACKAGE.read_text("utf-8"), TABLE.read_text("utf-8")), "utf-8")

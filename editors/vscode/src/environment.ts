@@ -1,0 +1,46 @@
+import type { Installation } from "./installation";
+import { hasServer, isProgram, onPath, selectedInterpreter } from "./python";
+import { ownSetting, withHome } from "./settings";
+
+/** How to run dg-lsp: `[program, ...arguments]`, to which a subcommand may be added. */
+export interface ServerCommand {
+  readonly program: string;
+  readonly args: string[];
+}
+
+/**
+ * Where the server is: in the interpreter that the user set, on PATH, in the interpreter selected for the workspace,
+ * or in the extension's own environment. Throws `NoServer` where the user's interpreter is of no use;
+ * undefined: nowhere.
+ */
+export async function findServer(installation: Installation): Promise<ServerCommand | undefined> {
+  const wanted = ownSetting("interpreter");
+  if (wanted !== "") {
+    return wantedInterpreter(wanted);
+  }
+  const program = await onPath("dg-lsp");
+  if (program !== undefined) {
+    return { program, args: [] };
+  }
+  const selected = await selectedInterpreter();
+  if (selected !== undefined && (await hasServer(selected))) {
+    return module(selected);
+  }
+  const own = await installation.interpreter();
+  return own === undefined ? undefined : module(own);
+}
+
+async function wantedInterpreter(path: string): Promise<ServerCommand> {
+  const interpreter = path.includes("/") ? withHome(path) : await onPath(path);
+  if (interpreter === undefined || !(await isProgram(interpreter))) {
+    throw new Error(`dg.interpreter: there is no program ${path}`);
+  }
+  if (!(await hasServer(interpreter))) {
+    throw new Error(`dg.interpreter: ${path} has no dg-lsp; run: ${path} -m pip install 'dg-lsp[engine]'`);
+  }
+  return module(interpreter);
+}
+
+function module(interpreter: string): ServerCommand {
+  return { program: interpreter, args: ["-m", "dg_lsp"] };
+}

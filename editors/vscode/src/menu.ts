@@ -1,0 +1,46 @@
+import { commands, type QuickPickItem, QuickPickItemKind, type TextDocument, window } from "vscode";
+import type { Pause } from "./pause";
+import type { Status } from "./status";
+
+interface Choice extends QuickPickItem {
+  run?: () => unknown;
+}
+
+/** The menu behind the status bar item. */
+export async function showMenu(status: Status, pause: Pause): Promise<void> {
+  const options = { title: `dg-lsp: ${status.line}`, placeHolder: "Choose what to do" };
+  const chosen = await window.showQuickPick(choices(pause, window.activeTextEditor?.document), options);
+  await chosen?.run?.();
+}
+
+function choices(pause: Pause, document: TextDocument | undefined): Choice[] {
+  return [
+    ...(document ? pauseChoices(pause, document) : []),
+    { label: toggled("everywhere", pause.hasAll()), run: () => pause.toggleAll() },
+    { label: "", kind: QuickPickItemKind.Separator },
+    { label: "$(question) Why no suggestion?", run: () => commands.executeCommand("dg.why") },
+    { label: "$(settings-gear) Model and settings", run: () => commands.executeCommand("dg.settings") },
+    { label: "$(debug-restart) Restart the server", run: () => commands.executeCommand("dg.restart") },
+    { label: "$(pulse) Check the installation", run: () => commands.executeCommand("dg.doctor") },
+    { label: "$(cloud-download) Install the server", run: () => commands.executeCommand("dg.install") },
+    { label: "$(output) Show the log", run: () => commands.executeCommand("dg.log") },
+  ];
+}
+
+function pauseChoices(pause: Pause, document: TextDocument): Choice[] {
+  return [
+    {
+      label: toggled("in this file", pause.hasFile(document)),
+      description: "until the window is closed",
+      run: () => pause.toggleFile(document),
+    },
+    {
+      label: toggled(`for ${document.languageId}`, pause.hasLanguage(document)),
+      run: () => pause.toggleLanguage(document),
+    },
+  ];
+}
+
+function toggled(where: string, paused: boolean): string {
+  return paused ? `$(play) Resume suggestions ${where}` : `$(debug-pause) Pause suggestions ${where}`;
+}

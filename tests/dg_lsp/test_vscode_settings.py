@@ -1,0 +1,52 @@
+"""The VS Code extension lists the settings that the server has."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGE = REPOSITORY / "editors" / "vscode" / "package.json"
+TABLE = REPOSITORY / "docs" / "editors.md"
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    specification = importlib.util.spec_from_file_location(
+        "generate_settings", PACKAGE.with_name("generate_settings.py")
+    )
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_package_json_is_as_it_would_be_generated_now(generator: ModuleType) -> None:
+    package = PACKAGE.read_text("utf-8")
+    assert package == generator.generated(package, TABLE.read_text("utf-8")), "run `make vscode`"
+
+
+def test_a_setting_that_is_gone_goes_and_one_that_is_missing_comes(generator: ModuleType) -> None:
+    manifest = json.loads(PACKAGE.read_text("utf-8"))
+    properties = manifest["contributes"]["configuration"]["properties"]
+    wanted = properties.pop("dg.inline.debounce_ms")
+    properties["dg.old"] = {}
+    anew = json.loads(generator.generated(json.dumps(manifest), TABLE.read_text("utf-8")))
+    anew = anew["contributes"]["configuration"]["properties"]
+    assert anew["dg.inline.debounce_ms"] == wanted
+    assert "dg.old" not in anew
+    assert wanted["type"] == ["integer", "null"]
+    assert wanted["minimum"] == 0
+    assert wanted["default"] is None
+
+
+def test_every_command_of_the_palette_has_a_title_and_every_menu_entry_a_command() -> None:
+    contributes = json.loads(PACKAGE.read_text("utf-8"))["contributes"]
+    commands = {command["command"] for command in contributes["commands"]}
+    assert all(command["title"] and command["category"] == "dg" for command in contributes["commands"])
+    assert {entry["command"] for entry in contributes["menus"]["commandPalette"]} <= commands

@@ -1,0 +1,272 @@
+"""A real VS Code in a real browser, with the extension installed from its .vsix, for tests to drive from two sides.
+
+From inside, `api` runs JavaScript in the extension host; from outside, `page` is the browser's page.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+from lsp_session import short_folder
+from playwright.sync_api import Page, sync_playwright
+
+REPOSITORY = Path(__file__).parents[2]
+EDITORS = Path(os.environ.get("DG_EDITORS", REPOSITORY / ".editors"))
+SERVER = EDITORS / "vscode" / "node_modules" / "code-server" / "lib" / "vscode" / "out" / "server-main.js"
+NODE = EDITORS / "vscode" / "node"
+CHROMIUM = Path(os.environ.get("DG_CHROMIUM", "/usr/bin/chromium"))
+VSIX = REPOSITORY / "editors" / "vscode" / "dg-lsp.vsix"
+DRIVER = Path(__file__).with_name("vscode_driver")
+WITHIN_S = 60.0
+
+_T = TypeVar("_T")
+
+_BROWSER = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+_SETTINGS = {
+    "workbench.startupEditor": "none",
+    "workbench.enableExperiments": False,
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "telemetry.telemetryLevel": "off",
+    "security.workspace.trust.enabled": False,
+    "extensions.autoUpdate": False,
+    "extensions.autoCheckUpdates": False,
+    "extensions.ignoreRecommendations": True,
+    "chat.disableAIFeatures": True,
+    "update.mode": "none",
+    "window.menuBarVisibility": "compact",
+    "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+    "editor.wordBasedSuggestions": "off",
+    "files.simpleDialog.enable": True,
+}
+
+
+def missing() -> str:
+    """What is not there to run VS Code, "" where all is."""
+    needed = (SERVER, NODE, CHROMIUM, VSIX)
+    return ", ".join(str(path) for path in needed if not path.exists())
+
+
+def eventually(true: Callable[[], _T], within_s: float = WITHIN_S, what: str = "it") -> _T:
+    """The first value of `true()` that counts as true."""
+    give_up = time.monotonic() + within_s
+    while not (value := true()):
+        assert time.monotonic() < give_up, f"{what} did not happen within {within_s:.0f} s"
+        time.sleep(0.05)
+    return value
+
+
+class Code:
+    """One window. `runtime` is the folder of its engine, `workspace` the folder that is open."""
+
+    def __init__(self, root: Path, page: Page, api: httpx.Client) -> None:
+        self.runtime = root
+        self.workspace = root / "ws"
+        self.page = page
+        self._api = api
+
+    def api(self, script: str, **values: Any) -> Any:
+        """What an async function with this body returns in the extension host; `values` are in its scope."""
+        head = "".join(f"const {name} = {json.dumps(value)};" for name, value in values.items())
+        answer = self._api.post("/", content=head + script, timeout=WITHIN_S).json()
+        assert "error" not in answer, answer["error"]
+        return answer["value"]
+
+    def command(self, name: str, *arguments: Any) -> Any:
+        """Run a command of the editor."""
+        return self.api("return vscode.commands.executeCommand(name, ...args)", name=name, args=list(arguments))
+
+    def open(self, name: str, text: str) -> Path:
+        """Write a file, show it and put the cursor where `|` stands in `text` (at the end, where there is none)."""
+        before, _, after = text.partition("|")
+        path = self.workspace / name
+        path.write_text(before + after, "utf-8")
+        self.api(
+            """
+            const document = await vscode.workspace.openTextDocument(path);
+            const editor = await vscode.window.showTextDocument(document);
+            const at = document.positionAt(offset);
+            editor.selection = new vscode.Selection(at, at);
+            """,
+            path=str(path),
+            offset=len(before),
+        )
+        self.page.locator(".editor-instance .view-lines").first.wait_for(timeout=WITHIN_S * 1000)
+        self.command("workbench.action.focusActiveEditorGroup")
+        return path
+
+    def type(self, text: str) -> None:
+        """Press the keys."""
+        self.page.keyboard.type(text, delay=30)
+
+    @property
+    def text(self) -> str:
+        """The active document, as the editor has it."""
+        text: str = self.api("return vscode.window.activeTextEditor.document.getText()")
+        return text
+
+    def ghost(self) -> str:
+        """The ghost text on the screen."""
+        return "".join(self.page.locator(".ghost-text-decoration, .ghost-text").all_inner_texts())
+
+    def wait_for_ghost(self) -> str:
+        return eventually(self.ghost, what="ghost text")
+
+    def save(self) -> None:
+        self.command("workbench.action.files.save")
+
+    def status(self) -> str:
+        """What the status bar item says to a screen reader."""
+        item = self.page.locator('.statusbar-item[id="dg-lsp.dg-lsp.dg.status"] a')
+        return (item.get_attribute("aria-label", timeout=WITHIN_S * 1000) or "").removeprefix("dg-lsp: ")
+
+    def wait_for_status(self, beginning: str) -> str:
+        return eventually(lambda: (s := self.status()).startswith(beginning) and s, what=f'the status "{beginning}"')
+
+    def notifications(self) -> list[str]:
+        """The pop-ups on the screen."""
+        return self.page.locator(".notifications-toasts .notification-list-item-message").all_inner_texts()
+
+    def processes(self) -> dict[int, str]:
+        """The command lines of the language servers and the engine of this window."""
+        return processes(self.runtime)
+
+    def language_servers(self) -> list[int]:
+        return [pid for pid, line in self.processes().items() if "dg_lsp" in line or "dg-lsp" in line]
+
+    def engines(self) -> list[int]:
+        return [pid for pid, line in self.processes().items() if "engine.cli" in line or "scripted_engine" in line]
+
+
+@contextmanager
+def code(
+    *,
+    settings: dict[str, Any] | None = None,
+    remote_settings: dict[str, Any] | None = None,
+    environment: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+) -> Iterator[Code]:
+    """A window over an empty folder. `remote_settings` are those of scope machine; by default the Python of the tests.
+
+    Afterwards the editor, the server and the engine are ended, and no process may be left.
+    """
+    with short_folder() as root:
+        for kind, given in {
+            "User": _SETTINGS | (settings or {}),
+            "Machine": {"dg.interpreter": sys.executable} if remote_settings is None else remote_settings,
+        }.items():
+            (root / "data" / kind).mkdir(parents=True)
+            (root / "data" / kind / "settings.json").write_text(json.dumps(given))
+        for name in ("ws", "home"):
+            (root / name).mkdir()
+        environ = os.environ | {
+            "HOME": str(root / "home"),
+            "PYTHONPATH": str(REPOSITORY),
+            "DG_RUNTIME_DIR": str(root),
+            "DG_TEST_SOCKET": str(root / "driver.sock"),
+            "OMP_NUM_THREADS": "1",
+        }
+        try:
+            with _serving(root, environ | (environment or {})) as port, _browsing(root, port, query or {}) as page:
+                transport = httpx.HTTPTransport(uds=str(root / "driver.sock"))
+                with httpx.Client(transport=transport, base_url="http://driver") as client:
+                    yield Code(root, page, client)
+        finally:
+            _end(root)
+
+
+def _end(root: Path) -> None:
+    """End the engine, which outlives the window by design; nothing else may be left."""
+    eventually(
+        lambda: all("engine" in line for line in processes(root).values()), what="the end of the language server"
+    )
+    for pid in processes(root):
+        os.kill(pid, signal.SIGTERM)
+    eventually(lambda: not processes(root), what="the end of the engine")
+
+
+def processes(runtime: Path) -> dict[int, str]:
+    """The command lines of all processes that were started with this runtime folder, but the editor's own."""
+    found = {}
+    mark = f"DG_RUNTIME_DIR={runtime}".encode()
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and mark in (folder / "environ").read_bytes().split(b"\0"):
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                if line and "code-server" not in line and "chromium" not in line:
+                    found[int(folder.name)] = line
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+@contextmanager
+def _serving(root: Path, environ: dict[str, str]) -> Iterator[int]:
+    """VS Code's own server with the extension installed; its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(NODE), str(SERVER), "--accept-server-license-terms", "--telemetry-level=off"]
+    command += [f"--server-data-dir={root}", f"--user-data-dir={root / 'data'}", f"--extensions-dir={root / 'ext'}"]
+    with (root / "editor.log").open("w") as log:
+        install = [*command, "--install-extension", str(VSIX)]
+        subprocess.run(install, env=environ, stdout=log, stderr=log, check=True)
+        serve = [*command, "--host=127.0.0.1", f"--port={port}", "--without-connection-token"]
+        # What makes a built VS Code take an extension from a folder (the driver).
+        serve.append("--enable-smoke-test-driver")
+        server = subprocess.Popen(serve, env=environ, stdout=log, stderr=log, start_new_session=True)
+    try:
+        eventually(lambda: _answers(port), what="VS Code's server")
+        yield port
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(20)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/version", timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def _browsing(root: Path, port: int, query: dict[str, str]) -> Iterator[Page]:
+    """A browser's page with the workspace open and the driver listening."""
+    driver = [["extensionDevelopmentPath", f"vscode-remote://127.0.0.1:{port}{DRIVER}"]]
+    parameters = {"folder": str(root / "ws"), "payload": json.dumps(driver)} | query
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            root / "browser",
+            executable_path=CHROMIUM,
+            headless=True,
+            args=_BROWSER,
+            viewport={"width": 1000, "height": 600},
+        )
+        page = context.pages[0]
+        page.goto(f"http://127.0.0.1:{port}/?{urllib.parse.urlencode(parameters)}")
+        page.locator(".monaco-workbench").wait_for(timeout=WITHIN_S * 1000)
+        eventually((root / "driver.sock").exists, what="the driver")
+        yield page
+        context.close()
