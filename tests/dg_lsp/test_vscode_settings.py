@@ -28,7 +28,8 @@ def generator() -> ModuleType:
 
 def test_package_json_is_as_it_would_be_generated_now(generator: ModuleType) -> None:
     package = PACKAGE.read_text("utf-8")
-    assert package == generator.generated(package, TABLE.read_text("utf-8")), "run `make vscode`"
+    anew = generator.generated(package, TABLE.read_text("utf-8"))
+    assert package == anew, "run: python editors/vscode/generate_settings.py"
 
 
 def test_a_setting_that_is_gone_goes_and_one_that_is_missing_comes(generator: ModuleType) -> None:
