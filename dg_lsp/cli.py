@@ -1,4 +1,4 @@
-"""The command `dg-lsp`: the language server, one fill, a check-up, a demonstration.
+"""The command `dg-lsp`: the language server, one fill, a check-up, a demonstration, statistics.
 
 Exit status: 0 done, 1 nothing to offer, 2 bad usage or bad input, 3 engine unavailable, 130 interrupted.
 """
@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from dg_lsp.demo import run as run_demo
 
         return run_demo()
+    if options.command == "stats":
+        from dg_lsp.stats_command import run as run_stats
+
+        return run_stats(as_json=options.json, reset=options.reset)
     return _run_server()
 
 
@@ -42,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     fill_command.add_arguments(commands.add_parser("fill", help="fill one place in a file"))
     commands.add_parser("doctor", help="check the installation, line by line")
     commands.add_parser("demo", help="watch real code being filled")
+    stats = commands.add_parser("stats", help="what was offered and accepted, by week and language")
+    stats.add_argument("--json", action="store_true", help="print a JSON object instead of the table")
+    stats.add_argument("--reset", action="store_true", help="delete the statistics")
     return parser
 
 

@@ -60,7 +60,13 @@ class LspClient:
 
     async def initialize(self) -> None:
         """`initialize` and `initialized`."""
-        params = {"processId": os.getpid(), "rootUri": None, "capabilities": _CAPABILITIES}
+        options = {"statistics": False}  # nobody accepts what these commands ask for
+        params = {
+            "processId": os.getpid(),
+            "rootUri": None,
+            "capabilities": _CAPABILITIES,
+            "initializationOptions": options,
+        }
         await self.request("initialize", params)
         self.notify("initialized", {})
 

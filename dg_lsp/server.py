@@ -80,6 +80,7 @@ def _register_lifecycle(server: Server, session: Session) -> None:
     @server.feature(types.SHUTDOWN)
     def shutdown(_: None) -> None:
         server.was_shut_down = True
+        session.statistics.close()
 
 
 def _register_explain(server: Server, session: Session) -> None:

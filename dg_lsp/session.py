@@ -9,6 +9,7 @@ from pathlib import Path
 from lsprotocol import types
 
 from dg_lsp.client.launch import Launcher
+from dg_lsp.completion.acceptance import Acceptance, Outcome
 from dg_lsp.completion.scheduler import Scheduler
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
@@ -16,6 +17,7 @@ from dg_lsp.documents import DocumentStore
 from dg_lsp.features.status import Status
 from dg_lsp.positions import Encoding
 from dg_lsp.settings import Settings
+from dg_lsp.statistics import Statistics
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,9 +33,16 @@ class Session:
     capabilities: types.ClientCapabilities = field(default_factory=types.ClientCapabilities)
     editor: str = ""
     folders: Callable[[], Sequence[Path]] = list
+    statistics: Statistics = field(default_factory=Statistics)
+    acceptance: Acceptance = field(init=False)
     exclusions: Exclusions = field(init=False)
     related: Related = field(init=False)
 
     def __post_init__(self) -> None:
+        self.acceptance = Acceptance(self._count)
         self.exclusions = Exclusions(lambda: self.folders(), lambda: self.settings.exclude)
         self.related = Related(self.documents, self.exclusions)
+
+    def _count(self, outcome: Outcome) -> None:
+        if self.settings.statistics:
+            self.statistics.add(outcome)

@@ -87,6 +87,7 @@ class InlineCompletion:
         if not result.candidates:
             session.status.silent(f"no suggestion: {result.why_nothing}", uri=snapshot.uri, line=params.position.line)
             return None
+        session.acceptance.offered(snapshot, hole, [typed + candidate.middle for candidate in result.candidates])
         return _items(result, place, typed)
 
     def _wanted(self, trigger: types.InlineCompletionTriggerKind, typed: str) -> Wanted:

@@ -22,17 +22,21 @@ class Synchronization:
     def open(self, params: types.DidOpenTextDocumentParams) -> None:
         """Take a document in."""
         self._session.scheduler.supersede(params.text_document.uri)
+        self._session.acceptance.closed(params.text_document.uri)
         self._session.documents.open(params.text_document)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Make the document's next version."""
         session = self._session
         session.scheduler.supersede(params.text_document.uri)
-        session.documents.change(params.text_document, params.content_changes, session.encoding)
+        after = session.documents.change(params.text_document, params.content_changes, session.encoding)
+        if after:
+            session.acceptance.edited(after, params.content_changes)
 
     def close(self, params: types.DidCloseTextDocumentParams) -> None:
         """Forget a document."""
         self._session.scheduler.supersede(params.text_document.uri)
+        self._session.acceptance.closed(params.text_document.uri)
         self._session.documents.close(params.text_document.uri)
 
     def open_notebook(self, params: types.DidOpenNotebookDocumentParams) -> None:
@@ -47,7 +51,12 @@ class Synchronization:
             closed = [cell.uri for cell in (cells.structure and cells.structure.did_close) or ()]
             for uri in (*edited, *closed):
                 session.scheduler.supersede(uri)
+            for uri in closed:
+                session.acceptance.closed(uri)
         session.documents.change_notebook(params, session.encoding)
+        for content in (cells and cells.text_content) or ():
+            if after := session.documents.get(content.document.uri):
+                session.acceptance.edited(after, content.changes)
 
     def save_notebook(self, params: types.DidSaveNotebookDocumentParams) -> None:
         """Nothing: what is open is known already. Without a handler, each one would be logged as unknown."""
@@ -56,4 +65,5 @@ class Synchronization:
         """Forget a notebook."""
         for cell in params.cell_text_documents:
             self._session.scheduler.supersede(cell.uri)
+            self._session.acceptance.closed(cell.uri)
         self._session.documents.close_notebook(params.notebook_document.uri)

@@ -58,7 +58,9 @@ def measure_start() -> Start:
     """
     with _own_runtime_folder() as environment, _Server(environment) as server:
         begin = time.perf_counter()
-        server.ask("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+        options = {"statistics": False}
+        params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": options}
+        server.ask("initialize", params)
         initialized = time.perf_counter()
         server.notify("initialized", {})
         server.until_engine_ready()

@@ -64,7 +64,7 @@ class LspSession:
     """One `dg-lsp` process. Requests of the server are answered by `answers[method]` (default null) and kept."""
 
     def __init__(self, runtime_folder: Path, arguments: tuple[str, ...] = ()) -> None:
-        environment = {**os.environ, "DG_RUNTIME_DIR": str(runtime_folder)}
+        environment = {**os.environ, "DG_RUNTIME_DIR": str(runtime_folder), "XDG_DATA_HOME": str(runtime_folder)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dg_lsp", *arguments],
             env=environment,

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from lsp_session import STUB, URI, LspSession, Message, StartEngine, eventually
+from lsp_session import (
+    STUB,
+    URI,
+    LspSession,
+    Message,
+    ScriptedEngines,
+    StartEngine,
+    eventually,
+    short_folder,
+)
 
 CODE = "sesame_code = 1\n\n"
 
@@ -128,3 +141,45 @@ def test_an_engine_that_is_gone_is_the_reason_for_every_document(
     assert status(lsp)["state"] == "error"
     for uri in (URI, (tmp_path / "other.py").as_uri()):
         assert "the engine is gone" in explain(lsp, uri)["latest"]["reason"]
+
+
+# What is accepted
+
+
+def accept(lsp: LspSession, text: str, version: int) -> None:
+    """Insert text at the start of the third line, as an editor does when its user accepts it."""
+    here = {"line": 2, "character": 0}
+    lsp.change(URI, version, {"range": {"start": here, "end": here}, "text": text})
+
+
+def statistics(folder: Path) -> list[Message]:
+    """What `dg-lsp stats` counts in a data folder."""
+    command = [sys.executable, "-m", "dg_lsp", "stats", "--json"]
+    answer = subprocess.run(command, env={**os.environ, "XDG_DATA_HOME": str(folder)}, capture_output=True, check=True)
+    weeks: list[Message] = json.loads(answer.stdout)["weeks"]
+    return weeks
+
+
+def test_what_was_accepted_is_counted_when_the_editor_leaves() -> None:
+    with short_folder() as folder:
+        engines = ScriptedEngines(folder)
+        for options in ({}, {"statistics": False}):
+            engines.start("--middle", "sesame_call(1)")
+            lsp = LspSession(folder)
+            try:
+                lsp.initialize(initializationOptions=options)
+                lsp.until_ready()
+                lsp.open(URI, STUB)
+                assert lsp.inline(URI, 2, 0)
+                accept(lsp, "sesame_call(1)", 2)
+                engines.start("--middle", "sesame = 2")
+                assert lsp.inline(URI, 3, 0)
+                lsp.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+                assert lsp.leave() == 0
+            finally:
+                lsp.close()
+        engines.end()
+        (row,) = statistics(folder)
+        assert row.pop("week")
+        assert row == {"language": "python", "offered": 2, "full": 1, "line": 0, "word": 0, "characters": 14}
+        assert "sesame" not in (folder / "dg-lsp" / "statistics.jsonl").read_text()
