@@ -17,6 +17,7 @@ from dg_lsp.features.explain import Explain
 from dg_lsp.features.inline_completion import InlineCompletion
 from dg_lsp.features.status import Status
 from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
+from dg_lsp.features.watch import Watch
 from dg_lsp.session import Session
 from dg_lsp.transport import Server, at_dispatch, log_without_code, plain
 
@@ -51,6 +52,7 @@ def create_server() -> Server:
     options = types.CodeActionOptions(code_action_kinds=[KIND], resolve_provider=True)
     server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(lambda params: actions.offer(params))
     server.feature(types.CODE_ACTION_RESOLVE)(at_dispatch(actions.resolve))
+    server.feature("dg/watch")(at_dispatch(Watch(server, session).request))
     return server
 
 

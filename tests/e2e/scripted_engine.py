@@ -100,7 +100,7 @@ async def answer(wanted: FillRequest, record: dict[str, Any], options: argparse.
             if step == options.fail_at_step:
                 yield event("error", FillError(code=options.fail_code, message="the script says so"))
                 return
-            yield event("draft", Draft(text=middles[0][:step], step=step, steps=options.steps))
+            yield event("draft", draft(wanted, middles[0], step, options.steps))
         candidates = [Candidate(middle=middle, source="denoised", confidence=0.5) for middle in middles]
         yield event(
             "done",
@@ -116,6 +116,14 @@ async def answer(wanted: FillRequest, record: dict[str, Any], options: argparse.
     finally:
         if record["end"] == "running":
             record["end"] = "closed"
+
+
+def draft(wanted: FillRequest, middle: str, step: int, steps: int) -> Draft:
+    """One character a slot; as many of the first have settled as there were steps."""
+    settled = tuple(i < step for i in range(len(middle)))
+    return Draft(
+        text=middle[:step], step=step, steps=steps, slots=tuple(middle), settled=settled, pinned=wanted.suffix[:4]
+    )
 
 
 def event(name: str, message: object) -> str:
