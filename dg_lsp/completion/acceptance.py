@@ -54,7 +54,7 @@ class Acceptance:
         The rest of what is shown already is no new offer.
         """
         old, new = self._offers.get(snapshot.uri), _Offer.of(snapshot, hole, texts)
-        if old and old.goes_on_as(new, snapshot):
+        if old and old.goes_on_as(new):
             return
         self.closed(snapshot.uri)
         self._offers[snapshot.uri] = new
@@ -109,8 +109,7 @@ class _Offer:
     def standing(self, snapshot: Snapshot) -> str | None:
         """What stands at the place, with "\\n" line ends; None when the place is not to be found any more."""
         last = snapshot.line_count - 1 - self.lines_below
-        longest = max((text.count("\n") for text in (*self.texts, self.done)), default=0)
-        if not self.line <= last <= self.line + longest:
+        if last < self.line:
             return None
         text = "\n".join(map(snapshot.line_text, range(self.line, last + 1)))
         around = len(self.head) + len(self.tail)
@@ -118,10 +117,8 @@ class _Offer:
             return None
         return text[len(self.head) : len(text) - len(self.tail)]
 
-    def goes_on_as(self, new: _Offer, snapshot: Snapshot) -> bool:
+    def goes_on_as(self, new: _Offer) -> bool:
         """Whether `new` offers the rest of this; then its other texts are offered here too."""
-        if self.standing(snapshot) != self.done:
-            return False
         typed = "" if new.done == self.done and new.head == self.head else self.done
         before = (self.head + typed).rpartition("\n")[2]
         same_place = new.line == self.line + typed.count("\n") and (new.head, new.tail) == (before, self.tail)

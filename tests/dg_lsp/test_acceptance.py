@@ -138,13 +138,14 @@ def test_the_same_word_at_once_is_accepted() -> None:
 
 def test_a_whole_document_as_the_change_tells_the_same() -> None:
     editor = Editor("a = │\n")
-    editor.offer("compute()")
-    document = types.VersionedTextDocumentIdentifier(version=2, uri=URI)
-    change = types.TextDocumentContentChangeWholeDocument(text="a = compute()\n")
-    after = editor.store.change(document, [change], "utf-16")
-    assert after
-    editor.acceptance.edited(after, [change])
-    assert editor.outcomes == [Outcome("python", "full", 9)]
+    editor.offer("compute() + 1")
+    for version, text in enumerate(("compute() +", "compute", "compute() + 1"), 2):
+        document = types.VersionedTextDocumentIdentifier(version=version, uri=URI)
+        change = types.TextDocumentContentChangeWholeDocument(text=f"a = {text}\n")
+        after = editor.store.change(document, [change], "utf-16")
+        assert after
+        editor.acceptance.edited(after, [change])
+    assert editor.outcomes == [Outcome("python", "full", 11 + 6)]
 
 
 def test_windows_line_ends_agree_with_newlines() -> None:
@@ -198,6 +199,30 @@ def test_an_edit_in_another_line_leaves_the_offer_and_one_that_moves_it_ends_it(
     editor.insert("two")
     editor.edit([(0, 0, "\n")])
     assert editor.outcomes == [Outcome("python", "word", 3)]
+
+
+def test_a_line_that_goes_above_ends_the_offer() -> None:
+    editor = Editor("a\n│\n")
+    editor.offer("one")
+    editor.edit([(0, 2, "")])
+    assert editor.outcomes == [Outcome("python", None, 0)]
+
+
+def test_an_edit_of_what_follows_in_the_line_ends_the_offer() -> None:
+    editor = Editor("│ab\n")
+    editor.offer("two words")
+    editor.insert("two")
+    editor.edit([(3, 5, "cd")])
+    assert editor.outcomes == [Outcome("python", "word", 3)]
+
+
+def test_the_same_text_offered_in_another_line_is_another_offer() -> None:
+    editor = Editor("│\n\n")
+    editor.offer("one")
+    editor.cursor = 1
+    editor.offer("one")
+    editor.insert("one")
+    assert [outcome.kind for outcome in editor.outcomes] == [None, "full"]
 
 
 def test_the_rest_offered_again_is_the_same_offer() -> None:
