@@ -79,6 +79,7 @@ def run() -> int:
 
 
 def _checks(status: Status) -> Iterator[Check]:
+    yield Check("ok", "system", platform.platform())
     yield Check("ok", "Python", f"{platform.python_version()}, {sys.executable}")
     yield check_command()
     status.update("Asking torch")

@@ -35,6 +35,8 @@ class Explain:
             "latency_ms": {"fills": len(latency), "p50": latency.percentile(50), "p95": latency.percentile(95)},
             "reasons": len(status.reasons),
             "documents": len(self._session.documents.all()),
+            "editor": self._session.editor,
+            "encoding": self._session.encoding,
             "pid": os.getpid(),
             "version": version("dg-lsp"),
         }

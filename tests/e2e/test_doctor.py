@@ -20,7 +20,7 @@ Lines = dict[str, str]
 DOCTOR = (
     "import sys; from dg_lsp.doctor import run; status = run(); assert 'torch' not in sys.modules; sys.exit(status)"
 )
-NAMES = ["Python", "dg-lsp", "torch", *["model"] * 4, "grammars", "runtime folder", "engine", "round trip"]
+NAMES = ["system", "Python", "dg-lsp", "torch", *["model"] * 4, "grammars", "runtime folder", "engine", "round trip"]
 FILES = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json")
 
 

@@ -41,7 +41,7 @@ def test_the_command_is_advertised(lsp: LspSession, scripted_engine: StartEngine
 
 def test_the_status_while_the_model_loads_and_when_it_is_ready(lsp: LspSession, scripted_engine: StartEngine) -> None:
     engine = scripted_engine("--load-ms", "1000000")
-    lsp.initialize()
+    lsp.initialize(clientInfo={"name": "Test editor"})
     lsp.wait_for(lambda m: m["method"] == "didChangeStatus" and m["params"]["message"].startswith("Loading"))
     loading = status(lsp)
     assert (loading["state"], loading["busy"], loading["kind"]) == ("loading", True, "Normal")
@@ -62,6 +62,8 @@ def test_the_status_while_the_model_loads_and_when_it_is_ready(lsp: LspSession, 
         "engine_pid": engine.process.pid,
         "reasons": 0,
         "documents": 1,
+        "editor": "Test editor",
+        "encoding": "utf-16",
         "pid": lsp.process.pid,
         "version": "0.1.0",
     }
