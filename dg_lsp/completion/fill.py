@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -62,7 +63,8 @@ async def fill(
     async with aclosing(engine.fill(_request(snapshot, hole, wanted, around))) as answers:
         async for answer in answers:
             if isinstance(answer, FillResult):
-                return _filled(answer, Place(snapshot, hole, around.prefix, around.suffix, wanted.typed))
+                place = Place(snapshot, hole, around.prefix, around.suffix, wanted.typed)
+                return await asyncio.to_thread(_filled, answer, place)  # in a long document it takes its time
             if on_draft:
                 on_draft(answer)
     raise EngineUnavailable("the engine gave no answer: run `dg-lsp doctor`")

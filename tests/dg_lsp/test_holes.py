@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dg_lsp.documents import Snapshot
 from dg_lsp.files import read_document
-from dg_lsp.syntax import tree
+from dg_lsp.syntax import parser, tree
 from dg_lsp.syntax.functions import function_at
 from dg_lsp.syntax.holes import HoleKind, cursor_hole, hole_at, holes_in, selection_hole
 from tests.dg_lsp.marks import CLOSE, CURSOR, OPEN, at_cursor, marked, snapshot
@@ -297,9 +297,9 @@ def test_empty_braces_are_stubs_in_unknown_languages(text: str) -> None:
 def test_a_file_that_cannot_be_parsed_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tree.why_no_tree(snapshot("python", "x")) is None
     assert tree.why_no_tree(snapshot("kotlin", "x")) == "no grammar for kotlin"
-    large = snapshot("python", "#" * (tree.MAX_PARSE_BYTES + 1))
+    large = snapshot("python", "#" * (parser.MAX_PARSE_BYTES + 1))
     assert tree.why_no_tree(large) == "the file is too large to parse (2.0 MiB): files up to 2 MiB are"
-    monkeypatch.setattr(tree, "MAX_PARSE_S", 0.0)
+    monkeypatch.setattr(parser, "MAX_PARSE_S", 0.0)
     slow = snapshot("python", "def f():\n    pass\n" * 20_000)
     assert tree.why_no_tree(slow) == "the file takes longer than 0.0 s to parse"
     assert holes_in(slow) == []

@@ -8,7 +8,8 @@ import pytest
 
 from dg_lsp.files import read_document
 from dg_lsp.syntax.holes import cursor_hole, function_hole, function_holes
-from dg_lsp.syntax.tree import MAX_PARSE_BYTES, parse
+from dg_lsp.syntax.parser import MAX_PARSE_BYTES
+from dg_lsp.syntax.tree import parse
 from tests.dg_lsp.marks import at_cursor, marked, snapshot
 
 SOURCES = Path(__file__).parents[2] / "fixtures" / "sources"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
-from tree_sitter import Node, Parser, Tree
+from tree_sitter import Node, Tree
 
 from dg_lsp.completion.filters.place import Place
 from dg_lsp.syntax.languages import grammar
+from dg_lsp.syntax.parser import reparsed
 from dg_lsp.syntax.tree import parse
 
 MAX_BYTES = 512 * 1024
-"""Longer documents are not judged: each version would stop the event loop for over 0.1 s."""
+"""Longer documents are not judged: the first answer would wait too long for their tree."""
 
 _MAX_S = 0.05
-_CHUNK = 64 * 1024
 PLAIN_NAME = "x"
 
 
@@ -73,34 +71,13 @@ def parse_with(text: str, place: Place) -> Tree | None:
     new = (place.typed + text).encode("utf-8", "replace")
     source = snapshot.utf8
     merged = source[:start] + new + source[end:]
-    edited = tree.copy()
-    edited.edit(
-        start_byte=start,
-        old_end_byte=end,
-        new_end_byte=start + len(new),
-        start_point=_point(source, start),
-        old_end_point=_point(source, end),
-        new_end_point=_point(merged, start + len(new)),
-    )
-    deadline = time.monotonic() + _MAX_S
-    try:
-        return Parser(language).parse(
-            lambda byte, _: merged[byte : byte + _CHUNK],
-            edited,
-            progress_callback=lambda _, __: time.monotonic() > deadline,
-        )
-    except ValueError:  # the callback ended it
-        return None
-
-
-def _point(source: bytes, byte: int) -> tuple[int, int]:
-    return source.count(b"\n", 0, byte), byte - (source.rfind(b"\n", 0, byte) + 1)
+    return reparsed(tree, language, source, merged, (start, end, start + len(new)), _MAX_S)
 
 
 def rows_of_hole(place: Place) -> tuple[int, int]:
     """The first and the last row of the hole, as trees count them."""
     snapshot, hole = place.snapshot, place.hole
-    first, last = (_point(snapshot.utf8, snapshot.byte_at(offset))[0] for offset in (hole.start, hole.end))
+    first, last = (snapshot.utf8.count(b"\n", 0, snapshot.byte_at(offset)) for offset in (hole.start, hole.end))
     return first, last
 
 

@@ -1,0 +1,194 @@
+"""Makes syntax trees: at once where that is quick, else in a thread, so that the event loop goes on.
+
+tree-sitter holds the interpreter lock while it parses, but for the moments in which it calls back. A long text is
+parsed as an edit of the last one of its document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from weakref import WeakKeyDictionary
+
+from tree_sitter import Language, Parser, Tree
+
+from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.languages import grammar
+
+MAX_PARSE_BYTES = 2 * 1024 * 1024
+"""Longer texts are not parsed."""
+
+MAX_PARSE_S = 0.5
+"""Seconds of the processor after which parsing is given up; 0.3 are usual for the longest texts."""
+
+NOT_YET = "the file is being parsed"
+
+_SHORT = 64 * 1024
+"""Bytes that are parsed whole and at once, in some 10 ms: an edited tree may differ where there are errors."""
+_AT_ONCE_S = 0.01
+"""Of the event loop's time, for an edit of a longer text."""
+_BASES = 2
+"""Documents whose last tree is kept."""
+
+# The time of a query grows with the square of what stands side by side in an error, and cannot be limited:
+# tree-sitter 0.26.1 crashes when a query is given a progress callback.
+_MAX_IN_ERROR = 5000
+
+_CHUNK = 64 * 1024
+_LONE_CR = re.compile(rb"\r(?!\n)")
+
+Parsed = Tree | str
+"""A tree, or why there is none."""
+
+Edit = tuple[int, int, int]
+"""Where an edit starts, where it ended in the old text and where it ends in the new one, in bytes."""
+
+_parsed: WeakKeyDictionary[Snapshot, Parsed | Future[Parsed]] = WeakKeyDictionary()
+_bases: dict[str, tuple[Language, bytes, Tree]] = {}
+_waiting: dict[str, Future[Parsed]] = {}
+_thread = ThreadPoolExecutor(1, thread_name_prefix="parser")
+
+
+def tree_or_reason(snapshot: Snapshot) -> Parsed:
+    """The syntax tree of a snapshot, or why it has none, in one line.
+
+    On the event loop that is `NOT_YET` while a long text is parsed in the thread; elsewhere it is waited for.
+    """
+    known = _parsed.get(snapshot)
+    if known is None:
+        known = _parsed[snapshot] = _begun(snapshot)
+    if isinstance(known, Future):
+        if known.cancelled() or (not known.done() and _on_event_loop()):
+            return NOT_YET
+        known = _parsed[snapshot] = known.result()
+    return known
+
+
+def reparsed(
+    tree: Tree, language: Language, old: bytes, new: bytes, edit: tuple[int, int, int], max_s: float
+) -> Tree | None:
+    """The tree of `new`, which is `old`, the text of `tree`, with `old[start:old_end]` made `new[start:new_end]`.
+
+    None when it takes longer than `max_s` of the processor's time.
+    """
+    start, old_end, new_end = edit
+    edited = tree.copy()
+    edited.edit(
+        start_byte=start,
+        old_end_byte=old_end,
+        new_end_byte=new_end,
+        start_point=_point(old, start),
+        old_end_point=_point(old, old_end),
+        new_end_point=_point(new, new_end),
+    )
+    return _parsed_in_time(language, new, edited, max_s)
+
+
+def _begun(snapshot: Snapshot) -> Parsed | Future[Parsed]:
+    language = grammar(snapshot.language_id)
+    if language is None:
+        return f"no grammar for {snapshot.language_id}"
+    if len(snapshot.utf8) > MAX_PARSE_BYTES:
+        size = len(snapshot.utf8) / 1024**2
+        return f"the file is too large to parse ({size:.1f} MiB): files up to {MAX_PARSE_BYTES // 1024**2} MiB are"
+    if len(snapshot.utf8) <= _SHORT or not _on_event_loop():
+        return _parse(snapshot, language)
+    return _parse_edited(snapshot, language) or _parse_in_thread(snapshot, language)
+
+
+def _parse_in_thread(snapshot: Snapshot, language: Language) -> Future[Parsed]:
+    """Of versions that wait for the thread only the newest one is of use."""
+    if older := _waiting.get(snapshot.uri):
+        older.cancel()
+    work = _waiting[snapshot.uri] = _thread.submit(_parse, snapshot, language)
+    return work
+
+
+def _parse(snapshot: Snapshot, language: Language) -> Parsed:
+    if len(snapshot.utf8) > _SHORT and (tree := _parse_edited(snapshot, language, MAX_PARSE_S)):
+        return tree
+    source = _source(snapshot)
+    tree = _parsed_in_time(language, source, None, MAX_PARSE_S)
+    if tree is None:
+        return f"the file takes longer than {MAX_PARSE_S:.1f} s to parse"
+    return _kept(snapshot, language, source, tree)
+
+
+def _parse_edited(snapshot: Snapshot, language: Language, max_s: float = _AT_ONCE_S) -> Parsed | None:
+    """As an edit of the document's last tree; None without one, and when it takes too long."""
+    base = _bases.get(snapshot.uri)
+    if base is None or base[0] is not language:
+        return None
+    _, old, tree = base
+    new = _source(snapshot)
+    start = _common(old, new)
+    behind = _common_end(old[start:], new[start:])
+    new_tree = reparsed(tree, language, old, new, (start, len(old) - behind, len(new) - behind), max_s)
+    return _kept(snapshot, language, new, new_tree) if new_tree else None
+
+
+def _kept(snapshot: Snapshot, language: Language, source: bytes, tree: Tree) -> Parsed:
+    if len(source) > _SHORT:
+        _bases.pop(snapshot.uri, None)
+        _bases[snapshot.uri] = language, source, tree
+        for uri in list(_bases)[:-_BASES]:
+            _bases.pop(uri, None)
+    if tree.root_node.has_error:
+        errors = [node for node in (tree.root_node, *tree.root_node.children) if node.is_error]
+        if any(node.child_count > _MAX_IN_ERROR for node in errors):
+            return f"the file is no {snapshot.language_id} as a whole"
+    return tree
+
+
+def _source(snapshot: Snapshot) -> bytes:
+    """What the grammars read: they do not take a lone "\\r" for a line ending; "\\n" is as long, so offsets hold."""
+    return _LONE_CR.sub(b"\n", snapshot.utf8)
+
+
+def _parsed_in_time(language: Language, source: bytes, base: Tree | None, max_s: float) -> Tree | None:
+    end = time.thread_time() + max_s
+
+    def read(byte: int, _: object) -> bytes:
+        return source[byte : byte + _CHUNK]
+
+    def too_late(*_: object) -> bool:
+        return time.thread_time() > end
+
+    try:
+        parse = Parser(language).parse  # it takes no None for a tree
+        return parse(read, base, progress_callback=too_late) if base else parse(read, progress_callback=too_late)
+    except ValueError:  # tree-sitter's word for a parse that was given up
+        return None
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """How many bytes two texts begin with alike."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
+
+
+def _common_end(one: bytes, other: bytes) -> int:
+    """How many bytes two texts end with alike."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        ends = (text[len(text) - middle : len(text) - low] for text in (one, other))
+        low, high = (middle, high) if next(ends) == next(ends) else (low, middle - 1)
+    return low
+
+
+def _point(source: bytes, byte: int) -> tuple[int, int]:
+    return source.count(b"\n", 0, byte), byte - (source.rfind(b"\n", 0, byte) + 1)
+
+
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""Trees of long texts: made off the event loop, and as an edit of the last one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tree_sitter import Node, Parser
+
+from dg_lsp.documents import Snapshot
+from dg_lsp.files import read_document
+from dg_lsp.syntax import parser
+from dg_lsp.syntax.languages import grammar
+from dg_lsp.syntax.parser import NOT_YET
+from dg_lsp.syntax.tree import parse, why_no_tree
+
+SOURCES = Path(__file__).parents[2] / "fixtures" / "sources"
+LONG = "".join(f"def work_{n}(first, second):\n    return compute(first, second)  # é\n\n" for n in range(2_000))
+URI = "file:///long.py"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known() -> None:
+    parser._bases.clear()
+
+
+def test_on_the_event_loop_a_long_text_has_no_tree_until_the_thread_made_it() -> None:
+    document = Snapshot(URI, "python", 1, LONG)
+
+    async def ask() -> tuple[str | None, bool]:
+        first = why_no_tree(document)
+        while parse(document) is None:
+            await asyncio.sleep(0.01)
+        return first, why_no_tree(document) is None
+
+    assert asyncio.run(ask()) == (NOT_YET, True)
+    assert parse(document) is parse(document)
+
+
+def test_off_the_event_loop_the_tree_is_waited_for() -> None:
+    document = Snapshot(URI, "python", 1, LONG)
+
+    async def ask() -> tuple[str | None, bool]:
+        return why_no_tree(document), await asyncio.to_thread(parse, document) is not None
+
+    assert asyncio.run(ask()) == (NOT_YET, True)
+
+
+def test_of_versions_that_wait_only_the_newest_is_parsed() -> None:
+    versions = [Snapshot(URI, "python", n, f"{LONG}# {n}\n") for n in range(5)]
+
+    async def ask() -> None:
+        free = threading.Event()
+        parser._thread.submit(free.wait)
+        for version in versions:
+            parse(version)
+        free.set()
+        while parse(versions[-1]) is None:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(ask())
+    assert why_no_tree(versions[-2]) == NOT_YET
+
+
+def test_a_short_edit_of_a_long_text_has_its_tree_at_once() -> None:
+    before, after = (
+        Snapshot(URI, "python", n, text) for n, text in enumerate((LONG, LONG.replace("_7(", "_seven(", 1)))
+    )
+    assert parse(before)
+
+    async def ask() -> bool:
+        return parse(after) is not None
+
+    assert asyncio.run(ask())
+
+
+edits = st.tuples(
+    st.integers(0, 400), st.integers(0, 9), st.sampled_from(["", "x", "\n", "    ", "(", ")", "é", "#", '"', "if a:\n"])
+)
+
+
+@pytest.mark.parametrize("file", ["inventory.py", "cart.js", "ring_buffer.rs", "wordcount.go", "matrix.cpp"])
+@given(st.lists(edits, max_size=4))
+@settings(max_examples=25, deadline=None)
+def test_an_edited_tree_is_that_of_the_new_text(file: str, script: list[tuple[int, int, str]]) -> None:
+    """Where the new text has errors, the two may differ in what they make of them."""
+    before = read_document(SOURCES / file)
+    text = before.text
+    for start, length, new in script:
+        text = text[:start] + new + text[start + length :]
+    language = grammar(before.language_id)
+    assert language
+    whole = Parser(language).parse(text.encode())
+    old, new_source = before.utf8, text.encode()
+    start = parser._common(old, new_source)
+    end = parser._common_end(old[start:], new_source[start:])
+    tree = Parser(language).parse(old)
+    edit = start, len(old) - end, len(new_source) - end
+    edited = parser.reparsed(tree, language, old, new_source, edit, 10)
+    assert edited
+    assert old[:start] + new_source[start : len(new_source) - end] + old[len(old) - end :] == new_source
+    if not whole.root_node.has_error:
+        assert shape(edited.root_node) == shape(whole.root_node)
+
+
+def shape(node: Node) -> list[tuple[str, int, int]]:
+    nodes, waiting = [], [node]
+    while waiting:
+        node = waiting.pop()
+        nodes.append((node.type, node.start_byte, node.end_byte))
+        waiting += node.children
+    return nodes
