@@ -98,7 +98,8 @@ class Candidate:
 class FillResult:
     """The answer to a fill: candidates, best first (empty when there is nothing to offer).
 
-    An automatic request is answered with nothing, "unsure", where the best is less sure than the model's threshold.
+    An automatic request is answered with nothing where the best is less sure than the model's threshold: "unsure", or
+    "deadline" where more time might have made it sure.
     """
 
     candidates: tuple[Candidate, ...]

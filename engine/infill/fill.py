@@ -79,7 +79,8 @@ def run(
     fill = _Fill(model, request, on_draft or (lambda draft: None), cancelled or (lambda: False))
     candidates = tuple(_candidate(model, ranked) for ranked in _ranked(fill))
     if request.priority == "automatic" and candidates and not _sure(model, candidates[0]):
-        candidates, fill.finish = (), "unsure"
+        candidates = ()
+        fill.finish = "deadline" if fill.finish == "deadline" else "unsure"  # more time may make it sure
     fill.timings["total"] = round((time.monotonic() - fill.started) * 1000, 1)
     return FillResult(
         candidates=candidates[: request.candidates],

@@ -42,10 +42,11 @@ def test_confidence_is_a_probability_whatever_comes(share, mean, sources, text, 
 def asked(model):
     """Fills with a model whose threshold is given."""
 
-    def ask(threshold, priority):
+    def ask(threshold, priority, **limits):
         shape = replace(model.shape, calibration=replace(PLAIN, threshold=threshold))
         other = LoadedModel(model.network, model.tokens, shape, model.settings, "other")
-        return run(other, FillRequest(prefix="def f():\n    ret", suffix="\n", single_line=True, priority=priority))
+        place = {"prefix": "def f():\n    ret", "suffix": "\n", "single_line": True}
+        return run(other, FillRequest(**place, priority=priority, **limits))
 
     return ask
 
@@ -54,6 +55,11 @@ def test_an_automatic_request_is_answered_only_above_the_threshold(asked):
     unsure = asked(1.1, "automatic")
     assert (unsure.candidates, unsure.finish_reason) == ((), "unsure")
     assert asked(0.0, "automatic").candidates
+
+
+def test_what_the_deadline_left_unsure_is_told_from_what_is_unsure(asked):
+    cut = asked(1.1, "automatic", deadline_ms=0)
+    assert (cut.candidates, cut.finish_reason) == ((), "deadline")
 
 
 def test_who_asks_by_hand_gets_the_best_there_is(asked):
