@@ -111,6 +111,20 @@ class Snapshot:
         line = bisect_right(starts, byte) - 1
         return self.line_start(line) + characters_before(self._lines[line], byte - starts[line], "utf-8")
 
+    def inserted_since(self, old: Snapshot, offset: int) -> str | None:
+        """The text that was inserted at an offset of an older version; None when anything else changed since."""
+        line = old.line_at(offset)
+        below = old.line_count - line - 1
+        end = self.line_count - below
+        if end <= line or self._lines[:line] != old._lines[:line] or self._lines[end:] != old._lines[line + 1 :]:
+            return None
+        column = offset - old.line_start(line)
+        before, after = old._lines[line][:column], old._lines[line][column:]
+        now = "".join(self._lines[line:end])
+        if len(now) < len(old._lines[line]) or not (now.startswith(before) and now.endswith(after)):
+            return None
+        return now[column : len(now) - len(after)]
+
     def _line_starts(self) -> list[int]:
         if self._starts is None:
             self._starts = _starts_of(map(len, self._lines))

@@ -269,3 +269,22 @@ def test_a_version_that_the_editor_does_not_tell_is_counted() -> None:
         assert changed
         versions.append(changed.version)
     assert versions == [0, 1, 2]
+
+
+@given(texts, texts, st.integers(0, 30))
+def test_what_was_inserted_at_a_place_is_known(text: str, typed: str, place: int) -> None:
+    old = Snapshot(URI, "python", 1, text)
+    place = min(place, len(text))
+    new = Snapshot(URI, "python", 2, text[:place] + typed + text[place:])
+    inserted = new.inserted_since(old, place)
+    if text[place - 1 : place + 1] != "\r\n" and not (text[:place].endswith("\r") and typed.startswith("\n")):
+        assert inserted == typed
+    assert inserted is None or text[:place] + inserted + text[place:] == new.text
+
+
+@given(texts, texts, st.integers(0, 30))
+def test_no_other_change_is_taken_for_an_insertion(text: str, now: str, place: int) -> None:
+    old, new = Snapshot(URI, "python", 1, text), Snapshot(URI, "python", 2, now)
+    place = min(place, len(text))
+    inserted = new.inserted_since(old, place)
+    assert inserted is None or text[:place] + inserted + text[place:] == now
