@@ -10,7 +10,7 @@ from lsprotocol import types
 
 from dg_lsp.client.launch import Launcher
 from dg_lsp.completion.acceptance import Acceptance, Outcome
-from dg_lsp.completion.scheduler import Scheduler
+from dg_lsp.completion.suggestions import Suggestions
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
 from dg_lsp.documents import DocumentStore
@@ -25,7 +25,6 @@ class Session:
     """One editor and this process. From `encoding` to `folders` (of the workspace) it is known from `initialize` on."""
 
     documents: DocumentStore = field(default_factory=DocumentStore)
-    scheduler: Scheduler = field(default_factory=Scheduler)
     settings: Settings = field(default_factory=Settings)
     launcher: Launcher
     status: Status
@@ -37,11 +36,13 @@ class Session:
     acceptance: Acceptance = field(init=False)
     exclusions: Exclusions = field(init=False)
     related: Related = field(init=False)
+    suggestions: Suggestions = field(init=False)
 
     def __post_init__(self) -> None:
         self.acceptance = Acceptance(self._count)
         self.exclusions = Exclusions(lambda: self.folders(), lambda: self.settings.exclude)
         self.related = Related(self.documents, self.exclusions)
+        self.suggestions = Suggestions(self.status)
 
     def _count(self, outcome: Outcome) -> None:
         if self.settings.statistics:

@@ -27,16 +27,17 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InlineSettings:
-    """Inline completion. All but `max_tokens` concern automatic requests, not those asked for by hand.
+    """Inline completion. All concern automatic requests but `max_tokens` and `manual_deadline_ms`.
 
     `disabled_languages` are language identifiers of the protocol; `in_comments` counts docstrings as comments.
-    `debounce_ms` is the wait before a request reaches the engine (None: what suits the editor).
+    `debounce_ms` is the wait before a request reaches the engine (None: what suits the user's typing).
     """
 
     enabled: bool = True
     disabled_languages: tuple[str, ...] = ()
     in_comments: bool = True
-    deadline_ms: int = field(default=1000, metadata={"minimum": 1})
+    deadline_ms: int = field(default=300, metadata={"minimum": 1})
+    manual_deadline_ms: int = field(default=1500, metadata={"minimum": 1})
     debounce_ms: int | None = field(default=None, metadata={"minimum": 0})
     max_tokens: int = field(default=64, metadata={"minimum": 1})
 

@@ -40,11 +40,47 @@ class Filled(FillResult):
     dropped: tuple[str, ...] = ()
 
     @property
+    def cut_short(self) -> bool:
+        """Whether the deadline came before anything that may be shown: a whole answer may hold more."""
+        return self.finish_reason == "deadline" and not self.candidates
+
+    @property
     def why_nothing(self) -> str:
         """Why there is no candidate, in a few words."""
         if self.finish_reason == "unsure":
             return "the model is not sure enough of its answer"
         return self.dropped[0] if self.dropped else "the model has nothing to offer at this place"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the engine is asked, and the place that its answer is meant for."""
+
+    request: FillRequest
+    place: Place
+
+
+def question(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> Question:
+    """The question for `hole`."""
+    around = window(snapshot, hole)
+    around = replace(around, prefix=around.prefix + wanted.typed)
+    place = Place(snapshot, hole, around.prefix, around.suffix, wanted.typed)
+    return Question(_request(snapshot, hole, wanted, around), place)
+
+
+async def answer(engine: LocalEngine, asked: Question, on_draft: Callable[[Draft], None] | None = None) -> Filled:
+    """The middles for the question's place as they may be shown, with "\\n" line ends.
+
+    Cancelling stops the engine's work. Raises `EngineError` and `EngineUnavailable`.
+    """
+    async with aclosing(engine.fill(asked.request)) as messages:
+        async for message in messages:
+            if isinstance(message, FillResult):
+                # in a thread: in a long document it takes its time
+                return await asyncio.to_thread(_filled, message, asked.place)
+            if on_draft:
+                on_draft(message)
+    raise EngineUnavailable("the engine gave no answer: run `dg-lsp doctor`")
 
 
 async def fill(
@@ -54,20 +90,8 @@ async def fill(
     wanted: Wanted,
     on_draft: Callable[[Draft], None] | None = None,
 ) -> Filled:
-    """The middles for `hole` as they may be shown, with "\\n" line ends.
-
-    Cancelling stops the engine's work. Raises `EngineError` and `EngineUnavailable`.
-    """
-    around = window(snapshot, hole)
-    around = replace(around, prefix=around.prefix + wanted.typed)
-    async with aclosing(engine.fill(_request(snapshot, hole, wanted, around))) as answers:
-        async for answer in answers:
-            if isinstance(answer, FillResult):
-                place = Place(snapshot, hole, around.prefix, around.suffix, wanted.typed)
-                return await asyncio.to_thread(_filled, answer, place)  # in a long document it takes its time
-            if on_draft:
-                on_draft(answer)
-    raise EngineUnavailable("the engine gave no answer: run `dg-lsp doctor`")
+    """The answer to the question for `hole`; see `answer`."""
+    return await answer(engine, question(snapshot, hole, wanted), on_draft)
 
 
 def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted, around: Window) -> FillRequest:

@@ -1,52 +1,58 @@
-"""Which request runs: the latest one of each document."""
+"""Which request is answered: the latest one of each document."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
 
-class Scheduler:
-    """Latest wins: new work for a document ends the work that still runs for it."""
+class Turn:
+    """A request's right to be answered, which lasts until a newer one takes its place."""
 
     def __init__(self) -> None:
-        self._superseded: dict[str, asyncio.Future[None]] = {}
+        self._over = asyncio.get_running_loop().create_future()
 
-    def latest(
-        self, uri: str, work: Callable[[], Awaitable[_T]], delay_s: float = 0.0
-    ) -> Coroutine[Any, Any, _T | None]:
-        """Take the place of older work for `uri`, now, and hand back a coroutine that does the work.
+    def end(self) -> None:
+        """What still runs in this turn is cancelled, and its request answered with None."""
+        if not self._over.done():
+            self._over.set_result(None)
 
-        It starts `work` after `delay_s` and answers with its result, or None as soon as it is superseded.
-        Cancelling it cancels the work.
+    async def run(self, work: Callable[[], Coroutine[Any, Any, _T]], given_up: Callable[[], None]) -> _T | None:
+        """The result of `work`, or None as soon as the turn is over.
+
+        Cancelling it cancels the work; unless the turn was over before, `given_up` is called then.
         """
-        self.supersede(uri)
-        superseded = asyncio.get_running_loop().create_future()
-        self._superseded[uri] = superseded
-        return self._answer(uri, superseded, work, delay_s)
-
-    def supersede(self, uri: str) -> None:
-        """End the work for `uri`, if any; its request is answered with None."""
-        if superseded := self._superseded.pop(uri, None):
-            superseded.set_result(None)
-
-    async def _answer(
-        self, uri: str, superseded: asyncio.Future[None], work: Callable[[], Awaitable[_T]], delay_s: float
-    ) -> _T | None:
-        task = asyncio.create_task(_delayed(work, delay_s))
+        if self._over.done():
+            return None
+        task = asyncio.create_task(work())
         try:
-            either: set[asyncio.Future[Any]] = {task, superseded}
+            either: set[asyncio.Future[Any]] = {task, self._over}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if not self._over.done():
+                given_up()
+            raise
         finally:
             task.cancel()  # nothing happens when it is done
-            if self._superseded.get(uri) is superseded:
-                del self._superseded[uri]
-        return None if superseded.done() else task.result()
+        return None if self._over.done() else task.result()
 
 
-async def _delayed(work: Callable[[], Awaitable[_T]], delay_s: float) -> _T:
-    await asyncio.sleep(delay_s)
-    return await work()
+class Scheduler:
+    """Latest wins: a new turn of a document ends the one before."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, Turn] = {}
+
+    def turn(self, uri: str) -> Turn:
+        """A new turn, from now on."""
+        self.supersede(uri)
+        self._turns[uri] = turn = Turn()
+        return turn
+
+    def supersede(self, uri: str) -> None:
+        """End the turn of a document, if there is one."""
+        if turn := self._turns.pop(uri, None):
+            turn.end()

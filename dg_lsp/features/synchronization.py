@@ -13,7 +13,7 @@ NOTEBOOKS = types.NotebookDocumentSyncOptions([types.NotebookDocumentFilterWithN
 class Synchronization:
     """Keeps the session's documents equal to the editor's.
 
-    What is computed for an older version of a document is of no use any more.
+    What is computed for an older version of a document is of use only where the user types on from its place.
     """
 
     def __init__(self, session: Session) -> None:
@@ -21,21 +21,21 @@ class Synchronization:
 
     def open(self, params: types.DidOpenTextDocumentParams) -> None:
         """Take a document in."""
-        self._session.scheduler.supersede(params.text_document.uri)
+        self._session.suggestions.changed(params.text_document.uri, None)
         self._session.acceptance.closed(params.text_document.uri)
         self._session.documents.open(params.text_document)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Make the document's next version."""
         session = self._session
-        session.scheduler.supersede(params.text_document.uri)
-        after = session.documents.change(params.text_document, params.content_changes, session.encoding)
-        if after:
-            session.acceptance.edited(after, params.content_changes)
+        now = session.documents.change(params.text_document, params.content_changes, session.encoding)
+        session.suggestions.changed(params.text_document.uri, now)
+        if now:
+            session.acceptance.edited(now, params.content_changes)
 
     def close(self, params: types.DidCloseTextDocumentParams) -> None:
         """Forget a document."""
-        self._session.scheduler.supersede(params.text_document.uri)
+        self._session.suggestions.changed(params.text_document.uri, None)
         self._session.acceptance.closed(params.text_document.uri)
         self._session.documents.close(params.text_document.uri)
 
@@ -46,17 +46,16 @@ class Synchronization:
     def change_notebook(self, params: types.DidChangeNotebookDocumentParams) -> None:
         """Make the next versions of the cells that changed, in the notebook's new order."""
         session = self._session
-        if cells := params.change.cells:
-            edited = [content.document.uri for content in cells.text_content or ()]
-            closed = [cell.uri for cell in (cells.structure and cells.structure.did_close) or ()]
-            for uri in (*edited, *closed):
-                session.scheduler.supersede(uri)
-            for uri in closed:
-                session.acceptance.closed(uri)
         session.documents.change_notebook(params, session.encoding)
-        for content in (cells and cells.text_content) or ():
-            if after := session.documents.get(content.document.uri):
-                session.acceptance.edited(after, content.changes)
+        if cells := params.change.cells:
+            for closed in (cells.structure and cells.structure.did_close) or ():
+                session.suggestions.changed(closed.uri, None)
+                session.acceptance.closed(closed.uri)
+            for edited in cells.text_content or ():
+                now = session.documents.get(edited.document.uri)
+                session.suggestions.changed(edited.document.uri, now)
+                if now:
+                    session.acceptance.edited(now, edited.changes)
 
     def save_notebook(self, params: types.DidSaveNotebookDocumentParams) -> None:
         """Nothing: what is open is known already. Without a handler, each one would be logged as unknown."""
@@ -64,6 +63,6 @@ class Synchronization:
     def close_notebook(self, params: types.DidCloseNotebookDocumentParams) -> None:
         """Forget a notebook."""
         for cell in params.cell_text_documents:
-            self._session.scheduler.supersede(cell.uri)
+            self._session.suggestions.changed(cell.uri, None)
             self._session.acceptance.closed(cell.uri)
         self._session.documents.close_notebook(params.notebook_document.uri)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
-from dg_lsp.completion.scheduler import Scheduler
+from dg_lsp.completion.scheduler import Scheduler, Turn
 
 
 class Work:
@@ -16,6 +18,7 @@ class Work:
         self.started = asyncio.Event()
         self.let_go = asyncio.Event()
         self.ended = asyncio.Event()
+        self.given_up = False
 
     async def __call__(self) -> str:
         self.started.set()
@@ -25,18 +28,24 @@ class Work:
             self.ended.set()
         return "done"
 
+    def give_up(self) -> None:
+        self.given_up = True
+
+    def within(self, turn: Turn) -> Coroutine[Any, Any, str | None]:
+        return turn.run(self, self.give_up)
+
 
 async def test_work_alone_gives_its_answer() -> None:
     work = Work()
     work.let_go.set()
-    assert await Scheduler().latest("a", work) == "done"
+    assert await work.within(Scheduler().turn("a")) == "done"
 
 
-async def test_newer_work_ends_the_older_which_is_answered_with_none() -> None:
+async def test_a_newer_turn_ends_the_older_work_which_is_answered_with_none() -> None:
     scheduler, old, new = Scheduler(), Work(), Work()
-    old_answer = asyncio.create_task(scheduler.latest("a", old))
+    old_answer = asyncio.create_task(old.within(scheduler.turn("a")))
     await old.started.wait()
-    new_answer = asyncio.create_task(scheduler.latest("a", new))
+    new_answer = asyncio.create_task(new.within(scheduler.turn("a")))
     assert await old_answer is None
     await old.ended.wait()
     new.let_go.set()
@@ -45,44 +54,50 @@ async def test_newer_work_ends_the_older_which_is_answered_with_none() -> None:
 
 async def test_work_for_another_document_goes_on() -> None:
     scheduler, one, other = Scheduler(), Work(), Work()
-    answers = [asyncio.create_task(scheduler.latest("a", one)), asyncio.create_task(scheduler.latest("b", other))]
+    answers = [asyncio.create_task(work.within(scheduler.turn(uri))) for uri, work in (("a", one), ("b", other))]
     one.let_go.set()
     other.let_go.set()
     assert await asyncio.gather(*answers) == ["done", "done"]
 
 
-async def test_the_turn_is_taken_at_the_call_not_when_the_coroutine_runs() -> None:
-    """T7: two requests of one burst are dispatched before either coroutine runs."""
+async def test_work_whose_turn_is_over_before_it_began_never_starts() -> None:
+    """T7: two requests of one burst take their turns before either of them runs."""
     scheduler, old, new = Scheduler(), Work(), Work()
-    first, second = scheduler.latest("a", old), scheduler.latest("a", new)
+    first, second = scheduler.turn("a"), scheduler.turn("a")
     new.let_go.set()
-    assert await asyncio.gather(first, second) == [None, "done"]
-
-
-async def test_work_superseded_while_it_waits_never_starts() -> None:
-    scheduler, old = Scheduler(), Work()
-    answer = asyncio.create_task(scheduler.latest("a", old, delay_s=60))
-    await asyncio.sleep(0)
-    scheduler.supersede("a")
-    assert await answer is None
+    assert await asyncio.gather(old.within(first), new.within(second)) == [None, "done"]
     assert not old.started.is_set()
 
 
 async def test_cancelling_the_request_cancels_the_work_and_is_raised() -> None:
     """T8: swallowing the cancellation would answer null instead of -32800."""
-    scheduler, work = Scheduler(), Work()
-    request = asyncio.create_task(scheduler.latest("a", work))
+    work = Work()
+    request = asyncio.create_task(work.within(Scheduler().turn("a")))
     await work.started.wait()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
     await work.ended.wait()
+    assert work.given_up
+
+
+async def test_a_request_that_is_superseded_and_then_cancelled_was_not_given_up() -> None:
+    """An editor that types on sends the change, cancels, and asks again, all in one burst."""
+    scheduler, work = Scheduler(), Work()
+    request = asyncio.create_task(work.within(scheduler.turn("a")))
+    await work.started.wait()
+    scheduler.supersede("a")
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    await work.ended.wait()
+    assert not work.given_up
 
 
 async def test_a_request_cancelled_before_it_began_never_starts_its_work() -> None:
     """T8: request and cancel in one burst."""
-    scheduler, work = Scheduler(), Work()
-    request = asyncio.create_task(scheduler.latest("a", work))
+    work = Work()
+    request = asyncio.create_task(work.within(Scheduler().turn("a")))
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
@@ -95,4 +110,4 @@ async def test_an_exception_of_the_work_reaches_the_request() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        await Scheduler().latest("a", fails)
+        await Scheduler().turn("a").run(fails, lambda: None)

@@ -14,15 +14,15 @@ TABLE = Path(__file__).parents[2] / "docs" / "editors.md"
 
 
 def test_given_values_replace_defaults_and_the_rest_stays() -> None:
-    settings, complaints = updated(Settings(), {"inline": {"deadline_ms": 300}, "engine": {"device": "cpu"}})
-    assert settings == Settings(inline=InlineSettings(deadline_ms=300), engine=EngineSettings(device="cpu"))
+    settings, complaints = updated(Settings(), {"inline": {"deadline_ms": 250}, "engine": {"device": "cpu"}})
+    assert settings == Settings(inline=InlineSettings(deadline_ms=250), engine=EngineSettings(device="cpu"))
     assert complaints == []
 
 
 def test_a_later_update_lies_over_an_earlier_one() -> None:
-    first, _ = updated(Settings(), {"inline": {"deadline_ms": 300, "max_tokens": 9}})
+    first, _ = updated(Settings(), {"inline": {"deadline_ms": 250, "max_tokens": 9}})
     second, _ = updated(first, {"inline": {"max_tokens": 10}})
-    assert second.inline == InlineSettings(deadline_ms=300, max_tokens=10)
+    assert second.inline == InlineSettings(deadline_ms=250, max_tokens=10)
 
 
 @pytest.mark.parametrize(
@@ -30,15 +30,15 @@ def test_a_later_update_lies_over_an_earlier_one() -> None:
     [
         (
             {"inline": {"deadline_ms": "fast"}},
-            'dg.inline.deadline_ms takes a whole number from 1 up, not "fast"; it stays 1000',
+            'dg.inline.deadline_ms takes a whole number from 1 up, not "fast"; it stays 300',
         ),
         (
             {"inline": {"deadline_ms": 0}},
-            "dg.inline.deadline_ms takes a whole number from 1 up, not 0; it stays 1000",
+            "dg.inline.deadline_ms takes a whole number from 1 up, not 0; it stays 300",
         ),
         (
             {"inline": {"deadline_ms": True}},
-            "dg.inline.deadline_ms takes a whole number from 1 up, not true; it stays 1000",
+            "dg.inline.deadline_ms takes a whole number from 1 up, not true; it stays 300",
         ),
         ({"inline": {"enabled": 1}}, "dg.inline.enabled takes true or false, not 1; it stays true"),
         (

@@ -45,7 +45,7 @@ def test_a_request_by_hand_brings_several_items_and_an_automatic_one_the_best(
     assert [item["insertText"] for item in server.inline(URI, 2, 0, trigger=1)] == ["one()", "two()"]
     assert [item["insertText"] for item in server.inline(URI, 2, 0, trigger=2)] == ["one()"]
     wanted = [[fill["request"][key] for key in ("candidates", "deadline_ms", "priority")] for fill in engine.seen()]
-    assert wanted == [[3, 5000, "manual"], [1, 1000, "automatic"]]
+    assert wanted == [[6, 1500, "manual"], [1, 300, "automatic"]]
 
 
 def test_blanks_alone_are_not_offered(server: LspSession, script: StartEngine) -> None:
@@ -60,7 +60,7 @@ def test_an_entry_selected_in_the_completion_list_is_extended(server: LspSession
     server.open(URI, "pri\n")
     selected = {"range": {"start": position(0, 0), "end": position(0, 3)}, "text": "print"}
     (item,) = server.inline(URI, 0, 3, selectedCompletionInfo=selected)
-    assert item == {"insertText": "print(x)", "filterText": "print", "range": selected["range"]}
+    assert item == {"insertText": "print(x)", "filterText": "print(x)", "range": selected["range"]}
     assert (engine.seen()[0]["request"]["prefix"], engine.seen()[0]["request"]["suffix"]) == ("print", "\n")
 
 
@@ -114,7 +114,7 @@ def test_a_change_of_the_document_ends_the_work_for_its_old_text(server: LspSess
     server.open(URI, STUB)
     request = server.start_inline(URI, 2, 0, trigger=1)
     eventually(lambda: bool(engine.seen()))
-    server.change(URI, 2, replace_line(2, "# new\n"))
+    server.change(URI, 2, replace_line(0, "def area(width):\n"))
     assert server.response(request)["result"] is None
     eventually(lambda: engine.seen()[0]["end"] == "closed")
 

@@ -1,0 +1,74 @@
+"""What the model said already: asked again, or typed on into, it is answered from here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dg_lsp.completion.fill import Filled
+from engine.protocol import Candidate, FillRequest
+
+_KEPT = 100
+
+
+class Known:
+    """The answers to the last 100 requests, by document and by what the model saw of it."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, FillRequest], Filled] = {}  # the one used last comes last
+
+    def keep(self, uri: str, request: FillRequest, filled: Filled) -> None:
+        """Keep an answer. One that its deadline cut short answers only what is typed on into it."""
+        key = uri, request if filled.finish_reason == "deadline" else _whole(request)
+        self._answers.pop(key, None)
+        self._answers[key] = filled
+        if len(self._answers) > _KEPT:
+            del self._answers[next(iter(self._answers))]
+
+    def find(self, uri: str, request: FillRequest) -> Filled | None:
+        """What is known for a request: its own answer, which may be nothing, or an earlier one typed on into.
+
+        A request by hand gets only its own.
+        """
+        key = uri, _whole(request)
+        if (filled := self._answers.pop(key, None)) is not None:
+            self._answers[key] = filled
+            return filled
+        if request.priority == "manual":
+            return None
+        there = [answer for answer in reversed(self._answers.items()) if answer[0][0] == uri]
+        earlier = (rest(asked, filled, request) for (_, asked), filled in there if asked.prefix != request.prefix)
+        return next(filter(None, earlier), None)
+
+    def forget(self, uri: str) -> None:
+        """Forget a document that is not open any more."""
+        self._answers = {key: filled for key, filled in self._answers.items() if key[0] != uri}
+
+
+def rest(asked: FillRequest, filled: Filled, now: FillRequest) -> Filled | None:
+    """What is left of an answer where the cursor stands now; None when the text typed since agrees with no candidate.
+
+    The text before the cursor and a candidate together stay what they were, and so does the text after it. A candidate
+    that was typed or accepted to its end is not gone on with by another one.
+    """
+    if not at_place(asked, now):
+        return None
+    typed = now.prefix[len(asked.prefix) :]
+    if any(candidate.middle == typed for candidate in filled.candidates):
+        return None
+    left = tuple(_without(typed, candidate) for candidate in filled.candidates if candidate.middle.startswith(typed))
+    left = tuple(candidate for candidate in left if candidate.middle.strip())
+    return replace(filled, candidates=left) if left else None
+
+
+def at_place(asked: FillRequest, now: FillRequest) -> bool:
+    """Whether a request is made at the place of an earlier one of its document, or behind what was typed there."""
+    return now.suffix == asked.suffix and now.language == asked.language and now.prefix.startswith(asked.prefix)
+
+
+def _without(typed: str, candidate: Candidate) -> Candidate:
+    return replace(candidate, middle=candidate.middle[len(typed) :])
+
+
+def _whole(request: FillRequest) -> FillRequest:
+    """The request as the model sees it: it knows no deadline."""
+    return replace(request, deadline_ms=None)
