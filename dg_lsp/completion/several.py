@@ -1,0 +1,68 @@
+"""Several holes of one document filled one after the other; each sees what those before it were filled with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from dg_lsp.client.local import LocalEngine
+from dg_lsp.completion.fill import Wanted, fill
+from dg_lsp.completion.sites import site_of
+from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.holes import Hole
+from engine.protocol import Draft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """`text` replaces `[start, end)` of a document; the model's own words are `text[first:last]`."""
+
+    start: int
+    end: int
+    text: str
+    label: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfilled:
+    """A hole that got nothing, and why in a few words."""
+
+    label: str
+    why: str
+
+
+async def fill_each(
+    engine: LocalEngine,
+    snapshot: Snapshot,
+    holes: Sequence[Hole],
+    wanted: Callable[[Hole], Wanted],
+    on_draft: Callable[[int, Draft], None],
+) -> AsyncIterator[Edit | Unfilled]:
+    """One answer for each hole, in order. The holes lie apart, in document order; all offsets are of `snapshot`.
+
+    What stands in a hole already is no answer. `on_draft` gets the number of the hole, from 0. Raises as `fill`.
+    """
+    working, moved = snapshot, 0
+    for number, hole in enumerate(holes):
+        site = site_of(working, replace(hole, start=hole.start + moved, end=hole.end + moved))
+        result = await fill(engine, site.snapshot, site.hole, wanted(hole), partial(on_draft, number))
+        old = working.text[site.start : site.end]
+        text = next((new for answer in result.candidates if (new := site.text(answer.middle)) != old), None)
+        if text is None:
+            same = "the model gave what stands there already"
+            yield Unfilled(hole.label, same if result.candidates else result.why_nothing)
+            continue
+        yield Edit(
+            start=site.start - moved,
+            end=site.end - moved,
+            text=text,
+            label=hole.label,
+            first=len(site.before),
+            last=len(text) - len(site.after),
+        )
+        merged = working.text[: site.start] + text + working.text[site.end :]
+        working = Snapshot(snapshot.uri, snapshot.language_id, snapshot.version, merged)
+        moved += len(text) - (site.end - site.start)
