@@ -11,7 +11,7 @@ from lsprotocol import types
 from dg_lsp.client.launch import Launcher, ready_engine, serve_command
 from dg_lsp.client.local import LocalEngine
 from dg_lsp.context.exclusions import file_path
-from dg_lsp.features.code_actions import KIND, CodeActions
+from dg_lsp.features.code_actions import COMMAND, KINDS, CodeActions
 from dg_lsp.features.configuration import Configuration
 from dg_lsp.features.explain import Explain
 from dg_lsp.features.inline_completion import InlineCompletion
@@ -49,9 +49,7 @@ def create_server() -> Server:
     # T1: without options the capability would not be advertised.
     feature = server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     feature(at_dispatch(inline.request))
-    options = types.CodeActionOptions(code_action_kinds=[KIND], resolve_provider=True)
-    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(lambda params: actions.offer(params))
-    server.feature(types.CODE_ACTION_RESOLVE)(at_dispatch(actions.resolve))
+    _register_actions(server, actions)
     server.feature("dg/watch")(at_dispatch(Watch(server, session).request))
     return server
 
@@ -91,6 +89,13 @@ def _register_explain(server: Server, session: Session) -> None:
 
     # Without type hints, from which pygls guesses whether it wants the server; editors may leave the arguments out.
     server.command("dg.explain")(lambda *arguments: explain.answer(*arguments[:1]))
+
+
+def _register_actions(server: Server, actions: CodeActions) -> None:
+    options = types.CodeActionOptions(code_action_kinds=list(KINDS), resolve_provider=True)
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(lambda params: actions.offer(params))
+    server.feature(types.CODE_ACTION_RESOLVE)(at_dispatch(actions.resolve))
+    server.command(COMMAND)(lambda *arguments: actions.execute(*arguments[:1]))
 
 
 def _folders(server: Server) -> list[Path]:

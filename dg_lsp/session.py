@@ -10,6 +10,7 @@ from lsprotocol import types
 
 from dg_lsp.client.launch import Launcher
 from dg_lsp.completion.acceptance import Acceptance, Outcome
+from dg_lsp.completion.last_fill import LastFills
 from dg_lsp.completion.suggestions import Suggestions
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
@@ -25,6 +26,7 @@ class Session:
     """One editor and this process. From `encoding` to `folders` (of the workspace) it is known from `initialize` on."""
 
     documents: DocumentStore = field(default_factory=DocumentStore)
+    last_fills: LastFills = field(default_factory=LastFills)
     settings: Settings = field(default_factory=Settings)
     launcher: Launcher
     status: Status

@@ -1,140 +1,167 @@
-"""textDocument/codeAction and codeAction/resolve: "Fill this function"."""
+"""textDocument/codeAction and codeAction/resolve: fills that the user chooses from a menu."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, get_args
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from dg_lsp.client.local import EngineError, EngineUnavailable
-from dg_lsp.completion.fill import Wanted, fill
 from dg_lsp.documents import Snapshot
-from dg_lsp.features.progress import WorkDone
+from dg_lsp.features.edits import workspace_edit
+from dg_lsp.features.filling import Filling
+from dg_lsp.features.offers import Name, Offer, function_titled, holes_for, offers
 from dg_lsp.session import Session
-from dg_lsp.syntax.holes import Hole, function_hole, function_holes
-from engine.protocol import Draft
+from dg_lsp.syntax.holes import Hole
+from engine.protocol import ProtocolError, from_json
 
-KIND = types.CodeActionKind.RefactorRewrite
+KINDS = (types.CodeActionKind.RefactorRewrite, types.CodeActionKind.QuickFix)
+COMMAND = "dg.fill"
+
+_CHANGED = "The document changed: choose the action again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """An action as it was offered, for a range of a version of a document."""
+
+    name: Name
+    title: str
+    uri: str
+    version: int
+    start: int
+    end: int
 
 
 class CodeActions:
-    """Offers to fill the stub around the cursor; the edit is computed when the action is chosen."""
+    """Offers what can be filled at a range; nothing is filled before an action is chosen.
+
+    An editor that resolves actions gets their edits then; in another one each action runs the command `dg.fill`.
+    """
 
     def __init__(self, server: LanguageServer, session: Session) -> None:
         self._server = server
         self._session = session
+        self._filling = Filling(server, session)
+        self._running: set[asyncio.Task[None]] = set()
 
-    def offer(self, params: types.CodeActionParams) -> list[types.CodeAction]:
-        """The actions for a range: at most one."""
+    def offer(self, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
+        """The actions for a range."""
         session = self._session
         snapshot = session.documents.get(params.text_document.uri)
-        if snapshot is None or not _asked_for(params.context.only):
+        if snapshot is None:
             return []
-        line = min(params.range.start.line, snapshot.line_count - 1)
+        start, end = (snapshot.offset_at(at, session.encoding) for at in (params.range.start, params.range.end))
+        start, end = min(start, end), max(start, end)
+        line = snapshot.line_at(start)
         if reason := session.exclusions.of_document(snapshot, line):
-            session.status.left_out(reason)
+            session.status.left_out(reason, uri=snapshot.uri, line=line)
             return []
-        ends = (snapshot.offset_at(position, session.encoding) for position in (params.range.start, params.range.end))
-        hole = next(filter(None, (function_hole(snapshot, offset) for offset in ends)), None)
-        if hole is None:
-            return []
-        data = {"uri": snapshot.uri, "version": snapshot.version, "start": hole.start, "end": hole.end}
-        return [types.CodeAction(title=_title(hole), kind=KIND, data=data, tags=self._tags())]
+        found = offers(snapshot, start, end, session.last_fills.at(snapshot, start, end))
+        return [
+            self._action(offer, snapshot, start, end) for offer in found if _asked_for(offer.kind, params.context.only)
+        ]
 
     def resolve(self, action: types.CodeAction) -> Coroutine[Any, Any, types.CodeAction]:
-        """Find the hole in the document as it is now, and hand back the work that adds the edit to `action`.
+        """Take the document as it is now, and hand back the work that adds the edit to `action`.
 
         Without an edit the action is answered as it came and the user is told why.
         """
-        snapshot = self._session.documents.get(str((action.data or {}).get("uri")))
-        hole = _hole_of(action, snapshot) if snapshot else None
-        return self._resolved(action, snapshot, hole)
+        choice = _choice(action.data)
+        return self._resolved(action, choice, self._session.documents.get(choice.uri) if choice else None)
+
+    def execute(self, data: object = None) -> None:
+        """Begin to fill what was chosen, and have the editor apply the edit when it is there."""
+        choice = _choice(data)
+        task = asyncio.create_task(self._apply(choice, self._session.documents.get(choice.uri) if choice else None))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _resolved(
-        self, action: types.CodeAction, snapshot: Snapshot | None, hole: Hole | None
+        self, action: types.CodeAction, choice: Choice | None, snapshot: Snapshot | None
     ) -> types.CodeAction:
-        if snapshot is None or hole is None:
-            self._session.status.tell("The document changed: choose the action again.")
-            return action
-        middle = await self._middle(snapshot, hole)
-        if middle is not None:
-            if self._session.documents.get(snapshot.uri) is snapshot:
-                action.edit = self._edit(snapshot, hole, middle)
-            else:
-                self._session.status.tell(f"The document changed while `{hole.label}` was being filled: try again.")
+        action.edit = await self._edit(choice, snapshot)
         return action
 
-    async def _middle(self, snapshot: Snapshot, hole: Hole) -> str | None:
-        """The middle for `hole`, or None after telling the user why there is none."""
-        status, progress = (
-            self._session.status,
-            await WorkDone.begin(self._server, f"Filling `{hole.label}`", cancellable=True),
-        )
-        work = asyncio.create_task(self._fill(snapshot, hole, progress))
-        progress.on_cancel(work.cancel)
+    async def _apply(self, choice: Choice | None, snapshot: Snapshot | None) -> None:
+        edit = await self._edit(choice, snapshot)
+        if edit is None or choice is None:
+            return
+        params = types.ApplyWorkspaceEditParams(edit=edit, label=choice.title)
         try:
-            await asyncio.wait({work})  # a cancelled progress ends `work` alone, a cancelled request ends both
-            return None if work.cancelled() else work.result()
-        except (EngineUnavailable, EngineError) as error:
-            status.tell(f"`{hole.label}` was not filled: {error}")
-            return None
-        finally:
-            work.cancel()
-            progress.end()
+            # shield: a reply that comes after this task was cancelled must still find its future.
+            result = await asyncio.shield(self._server.workspace_apply_edit_async(params))
+        except JsonRpcException as error:
+            self._session.status.tell(f"The editor did not apply the edit: {error.message}")
+            return
+        if not result.applied:
+            self._session.status.tell(
+                f"The editor did not apply the edit: {result.failure_reason or 'it gave no reason'}"
+            )
 
-    async def _fill(self, snapshot: Snapshot, hole: Hole, progress: WorkDone) -> str | None:
-        def on_draft(draft: Draft) -> None:
-            progress.report(draft.step / draft.steps, f"step {draft.step} of {draft.steps}")
-
+    async def _edit(self, choice: Choice | None, snapshot: Snapshot | None) -> types.WorkspaceEdit | None:
+        """The edit, or None after telling the user why there is none."""
         session = self._session
-        engine = await session.launcher.wait()
-        try:
-            with session.status.busy():
-                related = session.related.snippets(snapshot, hole.start)
-                wanted = Wanted(max_tokens=session.settings.function.max_tokens, related=related)
-                result = await fill(engine, snapshot, hole, wanted, on_draft)
-        except EngineUnavailable as error:
-            await session.launcher.lost(engine, str(error))
-            raise
-        if not result.candidates:
-            session.status.tell(f"`{hole.label}` was not filled: {result.why_nothing}")
+        if choice is None or snapshot is None:
+            session.status.tell(_CHANGED)
             return None
-        return result.middle
+        if reason := session.exclusions.of_document(snapshot, snapshot.line_at(min(choice.start, len(snapshot.text)))):
+            session.status.tell(f"Nothing was filled: {reason}")
+            return None
+        again = None
+        if choice.name == "reroll":
+            again = session.last_fills.at(snapshot, choice.start, choice.end)
+        if snapshot.version == choice.version:
+            holes = await holes_for(choice.name, snapshot, choice.start, choice.end, again)
+        else:
+            holes = await self._found_again(choice, snapshot)
+        if not holes:
+            session.status.tell("There is nothing to fill in this file." if choice.name == "file" else _CHANGED)
+            return None
+        seed = again.seed + 1 if again else 0
+        edits = await self._filling.edits(snapshot, holes, seed)
+        if not edits:
+            return None
+        session.last_fills.expect(snapshot, edits, seed, again)
+        return workspace_edit(session, snapshot, edits)
 
-    def _edit(self, snapshot: Snapshot, hole: Hole, middle: str) -> types.WorkspaceEdit:
-        encoding = self._session.encoding
-        start, end = snapshot.position_at(hole.start, encoding), snapshot.position_at(hole.end, encoding)
-        edit = types.TextEdit(range=types.Range(start=start, end=end), new_text=middle)
-        workspace = self._session.capabilities.workspace
-        if workspace and workspace.workspace_edit and workspace.workspace_edit.document_changes:
-            document = types.OptionalVersionedTextDocumentIdentifier(uri=snapshot.uri, version=snapshot.version)
-            return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(text_document=document, edits=[edit])])
-        return types.WorkspaceEdit(changes={snapshot.uri: [edit]})
+    async def _found_again(self, choice: Choice, snapshot: Snapshot) -> list[Hole]:
+        """The holes of an action that was offered for another version."""
+        if choice.name == "function":
+            return await function_titled(snapshot, choice.title)
+        return await holes_for("file", snapshot, 0, 0, None) if choice.name == "file" else []
 
-    def _tags(self) -> list[types.CodeActionTag] | None:
+    def _action(self, offer: Offer, snapshot: Snapshot, start: int, end: int) -> types.CodeAction | types.Command:
+        chosen = Choice(
+            name=offer.name, title=offer.title, uri=snapshot.uri, version=snapshot.version, start=start, end=end
+        )
+        data = asdict(chosen)
         text_document = self._session.capabilities.text_document
-        actions = text_document.code_action if text_document else None
-        supported = actions.tag_support.value_set if actions and actions.tag_support else ()
-        return [types.CodeActionTag.LlmGenerated] if types.CodeActionTag.LlmGenerated in supported else None
+        knows = text_document.code_action if text_document else None
+        command = types.Command(title=offer.title, command=COMMAND, arguments=[data])
+        if knows is None or knows.code_action_literal_support is None:
+            return command
+        values = knows.tag_support.value_set if knows.tag_support else ()
+        tags = [tag for tag in (types.CodeActionTag.LlmGenerated,) if tag in values] or None
+        if knows.data_support and knows.resolve_support and "edit" in knows.resolve_support.properties:
+            return types.CodeAction(title=offer.title, kind=offer.kind, data=data, tags=tags)
+        return types.CodeAction(title=offer.title, kind=offer.kind, command=command, tags=tags)
 
 
-def _title(hole: Hole) -> str:
-    return f"Fill this function `{hole.label}`"
+def _asked_for(kind: types.CodeActionKind, only: Sequence[types.CodeActionKind | str] | None) -> bool:
+    wanted = [str(kind.value if isinstance(kind, Enum) else kind) for kind in only or [""]]
+    return any(prefix in ("", kind.value) or kind.value.startswith(f"{prefix}.") for prefix in wanted)
 
 
-def _asked_for(only: Sequence[types.CodeActionKind | str] | None) -> bool:
-    kinds = [str(kind.value if isinstance(kind, Enum) else kind) for kind in only or [""]]
-    return any(kind in ("", KIND.value) or KIND.value.startswith(f"{kind}.") for kind in kinds)
-
-
-def _hole_of(action: types.CodeAction, snapshot: Snapshot) -> Hole | None:
-    """The stub that `action` was offered for; in another version the only one of that name."""
-    data: dict[str, Any] = action.data or {}
-    if snapshot.version == data.get("version"):
-        return function_hole(snapshot, int(data["start"]))
-    same_name = [hole for hole in function_holes(snapshot) if _title(hole) == action.title]
-    return same_name[0] if len(same_name) == 1 else None
+def _choice(data: object) -> Choice | None:
+    """The choice in the data of an action or command; None where an editor sends something else."""
+    try:
+        choice = from_json(Choice, data)
+    except ProtocolError:
+        return None
+    return choice if choice.name in get_args(Name) else None

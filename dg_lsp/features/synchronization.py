@@ -24,20 +24,24 @@ class Synchronization:
         self._session.suggestions.changed(params.text_document.uri, None)
         self._session.acceptance.closed(params.text_document.uri)
         self._session.documents.open(params.text_document)
+        self._session.last_fills.forget(params.text_document.uri)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Make the document's next version."""
         session = self._session
+        before = session.documents.get(params.text_document.uri)
         now = session.documents.change(params.text_document, params.content_changes, session.encoding)
         session.suggestions.changed(params.text_document.uri, now)
-        if now:
+        if before and now:
             session.acceptance.edited(now, params.content_changes)
+            session.last_fills.follow(before, now)
 
     def close(self, params: types.DidCloseTextDocumentParams) -> None:
         """Forget a document."""
         self._session.suggestions.changed(params.text_document.uri, None)
         self._session.acceptance.closed(params.text_document.uri)
         self._session.documents.close(params.text_document.uri)
+        self._session.last_fills.forget(params.text_document.uri)
 
     def open_notebook(self, params: types.DidOpenNotebookDocumentParams) -> None:
         """Take a notebook in."""
