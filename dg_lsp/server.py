@@ -93,7 +93,7 @@ def _register_explain(server: Server, session: Session) -> None:
 
 def _register_actions(server: Server, actions: CodeActions) -> None:
     options = types.CodeActionOptions(code_action_kinds=list(KINDS), resolve_provider=True)
-    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(lambda params: actions.offer(params))
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(at_dispatch(actions.offer))
     server.feature(types.CODE_ACTION_RESOLVE)(at_dispatch(actions.resolve))
     server.command(COMMAND)(lambda *arguments: actions.execute(*arguments[:1]))
 

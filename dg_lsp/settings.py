@@ -44,7 +44,7 @@ class InlineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionSettings:
-    """The code action "Fill this function"."""
+    """The code actions."""
 
     max_tokens: int = field(default=128, metadata={"minimum": 1})
 

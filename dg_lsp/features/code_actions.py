@@ -15,7 +15,7 @@ from pygls.lsp.server import LanguageServer
 from dg_lsp.documents import Snapshot
 from dg_lsp.features.edits import workspace_edit
 from dg_lsp.features.filling import Filling
-from dg_lsp.features.offers import Name, Offer, function_titled, holes_for, offers
+from dg_lsp.features.offers import Name, Offer, function_titled, holes_for, offers, parsed
 from dg_lsp.session import Session
 from dg_lsp.syntax.holes import Hole
 from engine.protocol import ProtocolError, from_json
@@ -50,10 +50,14 @@ class CodeActions:
         self._filling = Filling(server, session)
         self._running: set[asyncio.Task[None]] = set()
 
-    def offer(self, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
-        """The actions for a range."""
+    def offer(self, params: types.CodeActionParams) -> Coroutine[Any, Any, list[types.CodeAction | types.Command]]:
+        """Take the document as it is now, and hand back the work that finds the actions for a range."""
+        return self._offered(params, self._session.documents.get(params.text_document.uri))
+
+    async def _offered(
+        self, params: types.CodeActionParams, snapshot: Snapshot | None
+    ) -> list[types.CodeAction | types.Command]:
         session = self._session
-        snapshot = session.documents.get(params.text_document.uri)
         if snapshot is None:
             return []
         start, end = (snapshot.offset_at(at, session.encoding) for at in (params.range.start, params.range.end))
@@ -62,6 +66,7 @@ class CodeActions:
         if reason := session.exclusions.of_document(snapshot, line):
             session.status.left_out(reason, uri=snapshot.uri, line=line)
             return []
+        await parsed(snapshot)
         found = offers(snapshot, start, end, session.last_fills.at(snapshot, start, end))
         return [
             self._action(offer, snapshot, start, end) for offer in found if _asked_for(offer.kind, params.context.only)
@@ -113,6 +118,7 @@ class CodeActions:
         if reason := session.exclusions.of_document(snapshot, snapshot.line_at(min(choice.start, len(snapshot.text)))):
             session.status.tell(f"Nothing was filled: {reason}")
             return None
+        await parsed(snapshot)
         again = None
         if choice.name == "reroll":
             again = session.last_fills.at(snapshot, choice.start, choice.end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,8 @@ from dg_lsp.completion.last_fill import Trace, reroll_holes
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.functions import function_at
 from dg_lsp.syntax.holes import Hole, function_hole, hole_at, holes_in, selection_hole
+from dg_lsp.syntax.parser import NOT_YET
+from dg_lsp.syntax.tree import why_no_tree
 
 Name = Literal["reroll", "selection", "function", "holes", "file", "todo", "arm", "arguments", "condition", "docstring"]
 
@@ -21,6 +24,8 @@ _FEW_LINES = 60
 """The holes of longer functions are not counted at every move of the cursor."""
 
 _SCANNED_LINES = 100
+_PARSE_S = 2.0
+_POLL_S = 0.01
 _LABEL = 40
 # What people put where an expression is still to be written.
 _PLACEHOLDER = re.compile(r"\s*(?:\.\.\.|_{2,}|TODO|todo!\(\)|/\*.*\*/)?\s*")
@@ -33,6 +38,13 @@ class Offer:
     name: Name
     title: str
     kind: CodeActionKind = CodeActionKind.RefactorRewrite
+
+
+async def parsed(snapshot: Snapshot) -> None:
+    """Wait until a long document has its tree, for a moment: without one only what brackets tell is found."""
+    give_up = time.monotonic() + _PARSE_S
+    while why_no_tree(snapshot) == NOT_YET and time.monotonic() < give_up:
+        await asyncio.sleep(_POLL_S)
 
 
 def offers(snapshot: Snapshot, start: int, end: int, last_fill: Trace | None) -> Iterator[Offer]:
