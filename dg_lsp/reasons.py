@@ -9,7 +9,7 @@ from typing import Any
 
 from dg_lsp.context.exclusions import file_name
 
-SUPERSEDED = "the text or the cursor moved on before the answer came"
+SUPERSEDED = "a newer request or an edit came before the answer"
 
 _KEPT = 50
 

@@ -116,7 +116,9 @@ class AtCursor:
             await session.launcher.lost(engine, str(error))
             return None
         except EngineError as error:
-            if error.code != "cancelled":  # by a manual request, from another window: superseded
+            if error.code == "cancelled":  # by a manual request, from another window
+                session.status.superseded(uri)
+            else:
                 session.status.warn(f"no suggestion: {error.message}", uri=uri, line=line)
             return None
         if filled is None:

@@ -118,7 +118,7 @@ class Status:
             self._log(types.MessageType.Info, reason)
 
     def superseded(self, uri: str) -> None:
-        """Keep that a request was answered with nothing because a newer one or an edit of the document came."""
+        """Keep that a request got nothing because a newer one, also of another window, or an edit came."""
         self.reasons.add(SUPERSEDED, uri=uri)
 
     def left_out(self, reason: str, *, uri: str = "", line: int | None = None) -> None:

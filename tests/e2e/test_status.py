@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from lsp_session import (
     STUB,
     URI,
@@ -19,6 +20,8 @@ from lsp_session import (
     eventually,
     short_folder,
 )
+
+from dg_lsp.reasons import SUPERSEDED
 
 CODE = "sesame_code = 1\n\n"
 
@@ -145,6 +148,20 @@ def test_an_engine_that_is_gone_is_the_reason_for_every_document(
         assert "the engine is gone" in explain(lsp, uri)["latest"]["reason"]
 
 
+def test_superseded_requests_are_counted_and_hide_no_other_reason(lsp: LspSession, start: StartEngine) -> None:
+    start("--middle", " ", initializationOptions={"inline": {"debounce_ms": 0}})
+    lsp.open(URI, STUB)
+    assert lsp.inline(URI, 2, 0) is None
+    requests = [lsp.start_inline(URI, 3, 0, trigger=1), lsp.start_inline(URI, 3, 0), lsp.start_inline(URI, 3, 0)]
+    for request in requests:
+        lsp.response(request)
+    answer = explain(lsp, URI)
+    (superseded,) = [reason for reason in answer["reasons"] if reason["reason"] == SUPERSEDED]
+    assert (superseded["count"], superseded["line"]) == (2, None)
+    assert answer["latest"]["reason"] == "no suggestion: the answer was blank"
+    assert SUPERSEDED not in lsp.logged()
+
+
 # What is accepted
 
 
@@ -162,9 +179,10 @@ def statistics(folder: Path) -> list[Message]:
     return weeks
 
 
-def test_what_was_accepted_is_counted_when_the_editor_leaves() -> None:
+def test_what_was_accepted_is_counted_when_the_editor_leaves(request: pytest.FixtureRequest) -> None:
     with short_folder() as folder:
         engines = ScriptedEngines(folder)
+        request.addfinalizer(engines.end)
         for options in ({}, {"statistics": False}):
             engines.start("--middle", "sesame_call(1)")
             lsp = LspSession(folder)
@@ -180,7 +198,6 @@ def test_what_was_accepted_is_counted_when_the_editor_leaves() -> None:
                 assert lsp.leave() == 0
             finally:
                 lsp.close()
-        engines.end()
         (row,) = statistics(folder)
         assert row.pop("week")
         assert row == {"language": "python", "offered": 2, "full": 1, "line": 0, "word": 0, "characters": 14}
