@@ -191,11 +191,12 @@ def tasks(data: Path | None) -> tuple[list[Task], list[str]]:
         if file is None or file.sha256 != row["sha256"]:
             left_out.append(f"{row['package']}/{row['path']}")
             continue
-        found += [_task(file, kind, start, end) for kind, start, end in row["holes"]]
+        found += [task(file, kind, start, end) for kind, start, end in row["holes"]]
     return found, left_out
 
 
-def _task(file: SourceFile, kind: str, start: int, end: int) -> Task:
+def task(file: SourceFile, kind: str, start: int, end: int) -> Task:
+    """The hole at these characters of a file, as a task."""
     text, name = file.text, f"{HELD_OUT}/{file.name}:{start}-{end}:{kind}"
     return Task(name, HELD_OUT, kind, text[:start], text[start:end], text[end:], file.path)
 

@@ -13,7 +13,7 @@ import torch
 
 from engine.infill import causal
 from engine.infill.anchored import Denoised, denoise_gap
-from engine.infill.calibration import Features
+from engine.infill.calibration import Features, Kind, kind_of
 from engine.infill.copies import copies, cuts
 from engine.infill.layout import Layout, lay_out
 from engine.infill.loaded import LoadedModel
@@ -77,13 +77,14 @@ def run(
     At the deadline the best of what is there is returned, with finish_reason "deadline". Raises `Cancelled`.
     """
     fill = _Fill(model, request, on_draft or (lambda draft: None), cancelled or (lambda: False))
-    candidates = tuple(_candidate(model, ranked) for ranked in _ranked(fill))
-    if request.priority == "automatic" and candidates and not _sure(model, candidates[0]):
-        candidates = ()
+    ranked = _ranked(fill)
+    calibration = model.shape.calibration
+    if request.priority == "automatic" and calibration and ranked and not calibration.shows(ranked[0].features):
+        ranked = []
         fill.finish = "deadline" if fill.finish == "deadline" else "unsure"  # more time may make it sure
     fill.timings["total"] = round((time.monotonic() - fill.started) * 1000, 1)
     return FillResult(
-        candidates=candidates[: request.candidates],
+        candidates=tuple(_candidate(model, one) for one in ranked[: request.candidates]),
         finish_reason=fill.finish,
         steps=fill.steps,
         model=model.name,
@@ -115,7 +116,8 @@ def _ranked(fill: _Fill) -> list[Ranked]:
         for text in copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=not request.single_line):
             found[text].append("copied")
     with fill.timed("choose"):
-        return _choose(reader, found)
+        kind = kind_of(request.single_line, layout.prefix_text, layout.suffix_text)
+        return _choose(reader, found, kind)
 
 
 def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
@@ -186,18 +188,17 @@ def _usable(texts: list[str], request: FillRequest) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
-def _choose(reader: causal.Reader, found: dict[str, list[Source]]) -> list[Ranked]:
+def _choose(reader: causal.Reader, found: dict[str, list[Source]], kind: Kind) -> list[Ranked]:
     """The texts, best first by the causal score."""
     if not found:
         return []
     scores = causal.scores(reader, list(found))
     best = max(score.total for score in scores)
     everything = sum(math.exp(score.total - best) for score in scores)
-    line_end = not reader.layout.suffix_text.split("\n", 1)[0].strip()
     ranked = []
     for (text, sources), score in sorted(zip(found.items(), scores, strict=True), key=lambda item: -item[1].total):
         share = math.exp(score.total - best) / everything
-        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(set(sources)), text, line_end)))
+        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(set(sources)), text, kind)))
     return ranked
 
 
@@ -205,8 +206,3 @@ def _candidate(model: LoadedModel, ranked: Ranked) -> Candidate:
     calibration, features = model.shape.calibration, ranked.features
     confidence = calibration.confidence(features) if calibration else features.mean
     return Candidate(middle=ranked.text, source=ranked.source, confidence=round(confidence, 4))
-
-
-def _sure(model: LoadedModel, best: Candidate) -> bool:
-    calibration = model.shape.calibration
-    return calibration is None or best.confidence >= calibration.threshold

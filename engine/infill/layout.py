@@ -42,6 +42,7 @@ class InfillShape:
     fim_token_ids: tuple[int, int] | None = None  # before the suffix and before the middle, if trained so
     calibration: Calibration | None = None  # what makes of scores a confidence; None: the mean probability is taken
     ngram_trust: Trust | None = None  # how far the file's own n-grams are believed; None: not at all
+    repository_trust: Trust | None = None  # the same of the repository that a checkpoint was fine-tuned on
 
     @classmethod
     def from_dict(cls, config: dict[str, Any]) -> InfillShape:
@@ -50,14 +51,15 @@ class InfillShape:
         if own is None:
             return cls()
         try:
-            fim, trust, calibration = (own.get(k) for k in ("fim_token_ids", "ngram_trust", "calibration"))
+            fim, calibration = own.get("fim_token_ids"), own.get("calibration")
+            trusts = {key: own[key] and Trust(**own[key]) for key in ("ngram_trust", "repository_trust") if key in own}
             shape = cls(
                 **{
                     **own,
+                    **trusts,
                     "gap_tokens": tuple(own["gap_tokens"]),
                     "fim_token_ids": fim and tuple(fim),
-                    "ngram_trust": trust and Trust(**trust),
-                    "calibration": calibration and Calibration(**calibration),
+                    "calibration": calibration and _calibration(calibration),
                 }
             )
         except KeyError as error:
@@ -74,6 +76,14 @@ class InfillShape:
         if self.end_of_gap_token_id is None:
             return fitting[:3] if request.single_line else fitting
         return [next((s for s in fitting if s >= 24), fitting[-1])] if request.single_line else [fitting[-1]]
+
+
+def _calibration(values: dict[str, Any]) -> Calibration:
+    """Raises `CheckpointError`, also for one that an earlier version wrote."""
+    try:
+        return Calibration(**values)
+    except TypeError:
+        raise CheckpointError("config.json: infill.calibration is of an earlier form: fine-tune again") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +155,10 @@ def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
     return Layout(context, head[extra:], suffix, prefix, suffix_text, head_text, indent)
 
 
-def ngrams(request: FillRequest, layout: Layout, tokens: Tokens, trust: Trust) -> NgramCache:
-    """The n-grams of the file around the gap and of the related snippets.
+def ngrams(
+    request: FillRequest, layout: Layout, tokens: Tokens, trust: Trust, repository: NgramCache | None
+) -> NgramCache:
+    """The n-grams of the file around the gap and of the related snippets, above those of the repository.
 
     Without the start of the suffix, which has to be as likely behind one candidate as behind another.
     """
@@ -155,7 +167,7 @@ def ngrams(request: FillRequest, layout: Layout, tokens: Tokens, trust: Trust) -
     ids = [*tokens.encode_kept(before), *layout.head[:-1]]
     for text in (after, *(snippet.text for snippet in request.related)):
         ids += [BREAK, *tokens.encode_kept(text)]
-    return NgramCache(ids, trust)
+    return NgramCache(ids, trust, below=repository)
 
 
 def _plain(text: str) -> str:

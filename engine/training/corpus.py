@@ -9,8 +9,8 @@ HumanEval.jsonl.gz is OpenAI's own, from the folder data of github.com/openai/hu
 and stats.json says "not checked".
 
 OUT then holds train_NN.safetensors and held_out_NN.safetensors (uint16 token ids `ids`, each document as
-`<bos> tokens <eos>`),
-held_out_files.jsonl ({"package", "path", "text"} a line) and stats.json. The text itself is never committed.
+`<bos> tokens <eos>`), held_out_files.jsonl and calibration_files.jsonl ({"package", "path", "text"} a line) and
+stats.json. The text itself is never committed.
 """
 
 from __future__ import annotations
@@ -122,10 +122,12 @@ def accept(
 
 
 def collect(cache: Path, benchmark: Benchmark, dropped: Counter[str]) -> dict[Split, list[Document]]:
-    """All accepted documents: held-out packages first, so that nothing in train repeats them."""
+    """All accepted documents: held-out packages first, so that nothing in train repeats them; those for calibration
+    last, so that they repeat nothing of the others.
+    """
     manifest = read_manifest()
     seen = NearDuplicates()
-    documents: dict[Split, list[Document]] = {"held_out": [], "train": []}
+    documents: dict[Split, list[Document]] = {"held_out": [], "train": [], "calibration": []}
     for package in (p for p in manifest if p.split == "held_out"):
         documents["held_out"] += accept(package.name, _sources(package, cache), benchmark, seen, dropped)
     documents["train"] += accept(STDLIB, _standard_library(), benchmark, seen, dropped)
@@ -134,6 +136,8 @@ def collect(cache: Path, benchmark: Benchmark, dropped: Counter[str]) -> dict[Sp
     for package in train:
         documents["train"] += accept(package.name, _sources(package, cache), benchmark, seen, dropped)
         print(f"{package.name}: {len(documents['train'])} train files so far", flush=True)
+    for package in (p for p in manifest if p.split == "calibration"):
+        documents["calibration"] += accept(package.name, _sources(package, cache), benchmark, seen, dropped)
     random.Random(SEED).shuffle(documents["train"])
     return documents
 
@@ -205,8 +209,9 @@ def build(out: Path, cache: Path, benchmark: Path) -> None:
         print(f"no {benchmark}: the files are not checked against it", flush=True)
     documents = collect(cache, read_benchmark(benchmark) if checked else Benchmark([]), dropped)
     tokenizer = tokenizer_for(documents["train"])
-    with (out / "held_out_files.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(dataclasses.asdict(d)) + "\n" for d in documents["held_out"])
+    for split in ("held_out", "calibration"):
+        with (out / f"{split}_files.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(dataclasses.asdict(d)) + "\n" for d in documents[split])
     stats: dict[str, object] = {
         "benchmark": f"sha256 {hashlib.sha256(benchmark.read_bytes()).hexdigest()}" if checked else "not checked",
         "dropped": dict(dropped.most_common()),

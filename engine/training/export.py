@@ -33,6 +33,6 @@ def export(run: Path, folder: Path) -> None:
 
 def write_sums(folder: Path) -> None:
     """Write the hashes of a checkpoint folder's files into its SHA256SUMS."""
-    names = ("config.json", "generation_config.json", "model.safetensors", "tokenizer.json")
-    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".json", ".npy", ".safetensors"))
+    sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
     (folder / "SHA256SUMS").write_text("".join(sums), "utf-8")

@@ -18,7 +18,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Literal
 
-Split = Literal["train", "held_out"]
+Split = Literal["train", "held_out", "calibration"]
 
 MANIFEST = Path(__file__).with_name("manifest.json")
 NOTICE = Path(__file__).with_name("NOTICE")
@@ -26,6 +26,7 @@ STDLIB_LICENCE = "PSF-2.0"
 
 PACKAGES: dict[Split, str] = {
     "held_out": "httpx click rich marshmallow scrapy tornado",
+    "calibration": "flask starlette falcon luigi mkdocs jsonschema arrow boltons invoke",
     "train": """django sympy sqlalchemy twisted networkx pytest sphinx celery aiohttp werkzeug matplotlib fonttools dask
     fastapi pydantic mypy pandas scikit-learn transformers xarray bokeh ipython nltk textual black setuptools requests
     urllib3 jinja2 attrs alembic djangorestframework trio libcst sqlglot mitmproxy numpy scipy astropy pygments

@@ -63,6 +63,11 @@ class Source:
         """Whether a router chooses among several experts."""
         return bool(self.config["text_config"]["num_experts"] > 1)
 
+    @property
+    def believes_ngrams(self) -> bool:
+        """Whether n-grams are mixed into its probabilities."""
+        return self.config["infill"].get("ngram_trust") is not None
+
     def write(self, network: DiffusionGemma, folder: Path) -> None:
         """Write the network in bfloat16 with the source's other files, and SHA256SUMS."""
         save_network(network, folder, self.config, torch.bfloat16)
@@ -71,3 +76,11 @@ class Source:
         (folder / generation.name).write_text(settings, "utf-8")
         shutil.copyfile(self.folder / "tokenizer.json", folder / "tokenizer.json")
         write_sums(folder)
+
+
+def write_infill(folder: Path, settings: dict[str, Any]) -> None:
+    """Change keys of `infill` in a checkpoint folder's config.json, and its SHA256SUMS."""
+    config = read_json(folder, "config.json")
+    config["infill"] |= settings
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    write_sums(folder)

@@ -1,4 +1,4 @@
-"""Fitting trust and confidence of a checkpoint."""
+"""Fitting trust and confidence of a checkpoint, and what the thresholds then give."""
 
 from __future__ import annotations
 
@@ -7,33 +7,93 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from engine import load
+from engine.evaluation import automatic
+from engine.evaluation.automatic import Outcome
+from engine.evaluation.tasks import Task
+from engine.infill.calibration import KINDS, Features
 from engine.infill.loaded import DEFAULT_MODEL
 from engine.training import calibrate
+from engine.training.calibrate import DOUBT, FALSE_RATE, at_most, fit_calibration, threshold
+
+ROOT = Path(__file__).parent.parent.parent
 
 
-def test_a_checkpoint_gets_its_trust_its_calibration_and_new_hashes(tmp_path: Path, corpus: Path, capsys) -> None:
+@pytest.fixture(scope="module")
+def own_code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This project's own code in the place of the packages for calibration."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = [
+        {"package": "own", "path": path.name, "text": path.read_text("utf-8")}
+        for path in sorted((ROOT / "engine" / "infill").glob("*.py"))[1:]
+    ]
+    (folder / calibrate.FILES).write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return folder
+
+
+def test_a_checkpoint_gets_its_trust_its_calibration_and_new_hashes(tmp_path: Path, own_code: Path, capsys) -> None:
     folder = tmp_path / "model"
     shutil.copytree(DEFAULT_MODEL, folder)
     config = json.loads((folder / "config.json").read_text("utf-8"))
     config["infill"].pop("calibration", None)
     config["infill"].pop("ngram_trust", None)
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
-    calibrate.main([str(folder), "--corpus", str(corpus), "--holes", "6"])
+    calibrate.main([str(folder), "--corpus", str(own_code), "--holes", "2"])
     shape = load(folder, device="cpu").shape
     assert shape.ngram_trust is not None
     assert shape.calibration is not None
-    assert 0 < shape.calibration.threshold <= 1
+    assert shape.calibration.bias.keys() == set(KINDS)
     sums = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text("utf-8").splitlines())
     assert sums["config.json"] == hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()
     out = capsys.readouterr().out
     alone, mixed = [float(word) for word in out.split() if word.replace(".", "", 1).isdigit()][:2]
     assert mixed < alone
+    assert all(f"| **{kind}** |" in out for kind in KINDS)
 
 
-def test_holes_are_of_every_kind_and_repeat_with_the_seed(corpus: Path, model) -> None:
-    first = list(calibrate.holes(corpus, model, 10, seed=3))
-    assert first == list(calibrate.holes(corpus, model, 10, seed=3))
-    assert all("\n" not in hole.middle for hole in first if hole.one_line)
-    assert sum(hole.suffix.startswith("\n") or not hole.suffix for hole in first) >= 5
-    assert sum(not hole.one_line for hole in first) == 2
+def test_a_corpus_without_the_packages_for_it_is_one_line(tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        calibrate.main([str(DEFAULT_MODEL), "--corpus", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert "calibration_files.jsonl" in capsys.readouterr().err
+
+
+def test_whole_lines_are_asked_for_as_a_line_and_as_a_block() -> None:
+    tasks = [Task(kind, "", kind, "x", "y", "\n") for kind in ("line", "whole-line", "body")]
+    asked = [(one.task.kind, one.single_line) for one in automatic.as_asked(tasks)]
+    assert asked == [("line", True), ("whole-line", True), ("whole-line", False), ("body", False)]
+
+
+def outcome(share: float, right: bool, kind: str = "inside", characters: int = 4) -> Outcome:
+    return Outcome(kind, "span", Features(share, 0.5, 1, "text", kind), right, characters)
+
+
+def test_a_kind_that_is_wrong_too_often_is_never_shown() -> None:
+    good = [outcome(0.9, True) for _ in range(40)] + [outcome(0.1, False) for _ in range(40)]
+    bad = [outcome(0.9, i % 2 == 0, "block") for i in range(80)]
+    calibration = fit_calibration([*good, *bad])
+    assert calibration.threshold["block"] is None
+    assert calibration.threshold["tail"] is None
+    assert [calibration.shows(one.features) for one in good] == [True] * 40 + [False] * 40
+    shown = automatic.table(calibration, [*good, *bad])
+    assert "| **inside** | 80 | 50.0% |" in shown
+    assert "| 50.0% | 0% (0 of 40) | 50.0% |" in shown
+    assert "| **block** | 80 | 50.0% | never | 0.0% | – | 0.0% |" in shown
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.2, 0.4, 0.6, 0.8]), st.booleans()), max_size=60))
+def test_above_the_threshold_hardly_more_than_a_quarter_can_be_wrong(answers: list[tuple[float, bool]]) -> None:
+    least = threshold(answers)
+    if least is not None:
+        shown = [right for confidence, right in answers if confidence >= least]
+        assert at_most(shown.count(False), len(shown), FALSE_RATE) <= DOUBT
+        assert shown.count(False) <= FALSE_RATE * len(shown)
+
+
+def test_few_answers_prove_nothing() -> None:
+    assert threshold([(0.9, True)] * 8) is None
+    assert threshold([(0.9, True)] * 9) == 0.9

@@ -1,0 +1,160 @@
+"""What the editor is shown unasked: how many suggestions are shown, and how many of them are wrong, by kind of request.
+
+    python -m engine.evaluation.automatic --out var/automatic
+
+fills the held-out holes, each as the editor would ask for it, and writes the table and a picture of confidence against
+the share right. Right is an answer that equals the original, character by character.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import track
+
+from engine.evaluation import held_out
+from engine.evaluation.tasks import EvaluationError, Task, choose
+from engine.infill import LoadedModel, load
+from engine.infill.calibration import KINDS, Calibration, Features, Kind, kind_of
+from engine.infill.fill import rank
+from engine.protocol import FillRequest
+from engine.weights.checkpoint import CheckpointError
+
+BINS = 5
+HOLES = ("line", "span", "arguments", "whole-line", "lines", "body")  # an editor asks for no others
+_SUMMARY = "What is shown unasked, and how much of it is wrong."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A hole, and whether one line is asked for."""
+
+    task: Task
+    single_line: bool
+
+    @property
+    def request(self) -> FillRequest:
+        task = self.task
+        return FillRequest(
+            prefix=task.prefix, suffix=task.suffix, language="python", path=task.path, single_line=self.single_line
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The best answer to a hole; `features` are None where there was none."""
+
+    kind: Kind
+    hole: str
+    features: Features | None
+    right: bool
+    characters: int
+
+
+def as_asked(tasks: Iterable[Task]) -> list[Asked]:
+    """Each hole as editors ask for it: a whole line as one line, and as a block, which a blank line is to them."""
+    found = []
+    for task in tasks:
+        found.append(Asked(task, task.one_line))
+        if task.kind == "whole-line":
+            found.append(Asked(task, single_line=False))
+    return found
+
+
+def outcomes(model: LoadedModel, asked: Sequence[Asked]) -> list[Outcome]:
+    """The best answer to each."""
+    return [_outcome(model, one) for one in track(asked, "filling holes", transient=True)]
+
+
+def _outcome(model: LoadedModel, asked: Asked) -> Outcome:
+    task = asked.task
+    kind = kind_of(asked.single_line, task.prefix, task.suffix)
+    best = next(iter(rank(model, asked.request)), None)
+    right = best is not None and best.text == task.middle
+    return Outcome(kind, task.kind, best.features if best else None, right, len(task.middle))
+
+
+def table(calibration: Calibration, found: Sequence[Outcome]) -> str:
+    """What is shown at the thresholds, in Markdown, by kind of request and of hole."""
+    rows = ["| asked for | holes | right | threshold | shown | wrong among the shown | characters saved |"]
+    rows.append("|---|---|---|---|---|---|---|")
+    for kind in KINDS:
+        of_kind = [outcome for outcome in found if outcome.kind == kind]
+        threshold = calibration.threshold[kind]
+        rows.append(_row(f"**{kind}**", "never" if threshold is None else f"{threshold:.3f}", calibration, of_kind))
+        holes = sorted({outcome.hole for outcome in of_kind})
+        for hole in holes if len(holes) > 1 else []:
+            rows.append(_row(f"{kind}: {hole}", "", calibration, [o for o in of_kind if o.hole == hole]))
+    rows.append(_row("all", "", calibration, found))
+    return "\n".join(rows)
+
+
+def _row(name: str, threshold: str, calibration: Calibration, found: Sequence[Outcome]) -> str:
+    if not found:
+        return f"| {name} | 0 | – | {threshold} | – | – | – |"
+    shown = [outcome for outcome in found if outcome.features and calibration.shows(outcome.features)]
+    wrong = sum(not outcome.right for outcome in shown)
+    saved = sum(outcome.characters for outcome in shown if outcome.right) / sum(o.characters for o in found)
+    right = sum(outcome.right for outcome in found) / len(found)
+    share = f"{wrong / len(shown):.0%} ({wrong} of {len(shown)})" if shown else "–"
+    return (
+        f"| {name} | {len(found)} | {right:.1%} | {threshold} | {len(shown) / len(found):.1%} | {share} | {saved:.1%} |"
+    )
+
+
+def plot(calibration: Calibration, found: Sequence[Outcome], file: Path) -> None:
+    """Draw confidence against the share right, one panel for each kind of request."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.4), layout="constrained")
+    for axes, kind in zip(figure.subplots(1, len(KINDS), sharey=True), KINDS, strict=True):
+        bins: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
+        for outcome in found:
+            if outcome.kind == kind and outcome.features:
+                sure = calibration.confidence(outcome.features)
+                bins[min(BINS - 1, int(sure * BINS))].append((sure, outcome.right))
+        full = [rows for rows in bins if rows]
+        means = [statistics.fmean(sure for sure, _ in rows) for rows in full]
+        bars = axes.bar(means, [statistics.fmean(right for _, right in rows) for rows in full], width=0.7 / BINS)
+        axes.bar_label(bars, labels=[str(len(rows)) for rows in full], fontsize="small")
+        axes.plot([0, 1], [0, 1], linestyle="--", color="gray")
+        threshold = calibration.threshold[kind]
+        if threshold is not None:
+            axes.axvline(threshold, color="black", linewidth=1)
+        axes.set(xlabel="confidence", xlim=(0, 1), ylim=(0, 1.08), title=kind)
+    figure.supylabel("share right")
+    figure.savefig(file, dpi=110)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Fill the held-out holes and write the table, and the picture where matplotlib is."""
+    parser = argparse.ArgumentParser(prog="python -m engine.evaluation.automatic", description=_SUMMARY)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for table and picture")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the shipped model")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the held-out files; default: var/corpus")
+    parser.add_argument("--limit", type=int, metavar="N", help="holes of each kind at most")
+    arguments = parser.parse_args(argv)
+    try:
+        model = load(arguments.model)
+        tasks = [task for task in held_out.tasks(arguments.data)[0] if task.kind in HOLES]
+    except (EvaluationError, CheckpointError) as error:
+        parser.exit(2, f"{error}\n")
+    calibration = model.shape.calibration
+    if calibration is None:
+        parser.exit(2, f"{model.name} has no calibration: python -m engine.training.calibrate FOLDER fits one\n")
+    found = outcomes(model, as_asked(choose(tasks, arguments.limit, seed=0)))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    made = table(calibration, found)
+    (arguments.out / "automatic.md").write_text(f"{made}\n", "utf-8")
+    print(made)
+    if importlib.util.find_spec("matplotlib"):
+        plot(calibration, found, arguments.out / "automatic.png")
+
+
+if __name__ == "__main__":
+    main()
