@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from engine.diffusion.sampler import DiffusionSettings
 from engine.infill.causal import Context, Reader
 from engine.infill.layout import InfillShape, Layout, Tokens, ngrams
+from engine.infill.ngram_cache import NgramCache, Trust
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 from engine.protocol import FillRequest
@@ -21,15 +23,24 @@ from engine.runtime.prefix_cache import PrefixCache, encode_in_chunks
 from engine.weights.checkpoint import CheckpointError, load_network, read_json
 
 DEFAULT_MODEL = Path(__file__).parent.parent / "default_model"
+REPOSITORY = "repository.npy"  # token ids of a repository's files, int32 [N], `BREAK` between them
+REPOSITORY_LEAST = 3  # tokens of history: what follows fewer, the model knows
 
 
 class LoadedModel:
     """What `engine.load` returns; `engine.fill` fills with it, and research may drive it step by step."""
 
     def __init__(
-        self, network: DiffusionGemma, tokens: Tokens, shape: InfillShape, settings: DiffusionSettings, name: str
+        self,
+        network: DiffusionGemma,
+        tokens: Tokens,
+        shape: InfillShape,
+        settings: DiffusionSettings,
+        name: str,
+        repository: NgramCache | None = None,
     ) -> None:
         self.network, self.tokens, self.shape, self.settings, self.name = network, tokens, shape, settings, name
+        self.repository = repository
         self._prefixes = PrefixCache(network)
 
     @property
@@ -73,7 +84,8 @@ class LoadedModel:
         fim = None
         if shape.fim_token_ids and shape.end_of_gap_token_id is not None:
             fim = (*shape.fim_token_ids, shape.end_of_gap_token_id)
-        file = ngrams(request, layout, self.tokens, shape.ngram_trust) if shape.ngram_trust else None
+        trust = shape.ngram_trust
+        file = ngrams(request, layout, self.tokens, trust, self.repository) if trust else self.repository
         return Reader(self.network, self.tokens, layout, context, file, fim)
 
 
@@ -100,7 +112,8 @@ def load(
         raise CheckpointError(
             f"{path}: tokenizer.json has {size} tokens, the model only {network.config.vocab_size}: they do not match"
         )
-    return LoadedModel(network, tokens, shape, settings, "dg-default" if folder is None else path.resolve().name)
+    name = "dg-default" if folder is None else path.resolve().name
+    return LoadedModel(network, tokens, shape, settings, name, _repository(path, shape.repository_trust))
 
 
 def _generation_config(path: Path) -> dict[str, object]:
@@ -116,3 +129,13 @@ def _tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises bare Exception
         raise CheckpointError(f"{file} cannot be read: {error}") from None
+
+
+def _repository(path: Path, trust: Trust | None) -> NgramCache | None:
+    """The n-grams of the repository that the checkpoint was fine-tuned on."""
+    if trust is None:
+        return None
+    try:
+        return NgramCache(np.load(path / REPOSITORY, allow_pickle=False), trust, REPOSITORY_LEAST)
+    except (OSError, ValueError, EOFError) as error:
+        raise CheckpointError(f"{path / REPOSITORY} cannot be read: {error}") from None

@@ -1,15 +1,17 @@
-"""What the file itself says comes next: an n-gram cache, mixed into the causal probabilities.
+"""What the file itself and its repository say comes next: n-gram caches, mixed into the causal probabilities.
 
 A cache language model (Kuhn and De Mori 1990; nested and used on code by Hellendoorn and Devanbu 2017): for the last
-1 to `ORDER` tokens, what followed their earlier occurrences in the file and its related snippets. Names and idioms of
-a file repeat far beyond what a small model's context holds.
+1 to `ORDER` tokens, what followed their earlier occurrences in the file and its related snippets; for the last three or
+more, also what followed them in the repository that a model was fine-tuned on. Names and idioms repeat far beyond what
+a small model's context holds.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ class Trust:
     """How much the followers of an n-gram weigh against all shorter ones and the model.
 
     The weight is sigmoid(bias + slope * log(occurrences / distinct followers)), with a bias of its own for matches
-    of full `ORDER`; fitted by `engine.training.trust` for one checkpoint and kept in its config.json.
+    of full `ORDER`; fitted by `engine.training.calibrate` for one checkpoint and kept in its config.json.
     """
 
     bias: float
@@ -39,32 +41,39 @@ class Trust:
         return 1 / (1 + math.exp(-bias - self.slope * math.log(repeats)))
 
 
-@dataclass
 class NgramCache:
-    """The n-grams of some token ids; `BREAK` separates texts that do not follow each other."""
+    """The n-grams of some token ids, of `least` tokens to `ORDER`.
 
-    ids: Sequence[int]
-    trust: Trust
-    _followers: dict[tuple[int, ...], list[tuple[float, Ids]]] = field(default_factory=dict)
+    `BREAK` among the ids separates texts that do not follow each other.
 
-    def __post_init__(self) -> None:
-        self._ids = np.array([*self.ids, BREAK], dtype=np.int64)
-        order = np.argsort(self._ids, kind="stable")
-        groups = np.split(order, np.flatnonzero(np.diff(self._ids[order])) + 1)
-        self._places: dict[int, Ids] = {int(self._ids[group[0]]): group for group in groups}
-        self._places.pop(BREAK, None)
+    What `below` says is mixed into the model's probabilities first: that of a repository before that of the file.
+    """
+
+    def __init__(self, ids: Sequence[int] | Ids, trust: Trust, least: int = 1, below: NgramCache | None = None) -> None:
+        self.trust, self.least, self.below = trust, least, below
+        self._ids = np.concatenate([[BREAK] * (least - 1), np.asarray(ids, np.int64), [BREAK]]).astype(np.int64)
+        self._base = int(self._ids.max()) + 2
+        ends = np.arange(least - 1, len(self._ids))
+        windows = np.stack([self._ids[ends - i] for i in reversed(range(least))], axis=1)
+        whole = (windows != BREAK).all(1)
+        numbers = self._number(windows[whole])
+        order = np.argsort(numbers, kind="stable")
+        self._numbers, self._ends = numbers[order], ends[whole][order]
+        self._looked_up = lru_cache(maxsize=4096)(self._look_up)
+
+    def _number(self, windows: Ids) -> Ids:
+        """For each row of `least` ids [N, least] a number of its own."""
+        numbers: Ids = windows @ self._base ** np.arange(self.least)
+        return numbers
 
     def followers(self, history: Sequence[int]) -> list[tuple[float, Ids]]:
-        """Weight and following ids for the last 1, 2, … tokens of the history, as long as there are any."""
-        key = tuple(history[-ORDER:])
-        if key not in self._followers:
-            self._followers[key] = list(self._look_up(key))
-        return self._followers[key]
+        """Weight and following ids for the last `least`, `least` + 1, … tokens of the history, while there are any."""
+        return self._looked_up(tuple(history[-ORDER:]))
 
     def _look_up(self, key: tuple[int, ...]) -> list[tuple[float, Ids]]:
         found: list[tuple[float, Ids]] = []
-        places = self._places.get(key[-1], np.empty(0, np.int64)) if key else np.empty(0, np.int64)
-        for order in range(1, len(key) + 1):
+        places = self._places(key[-self.least :])
+        for order in range(self.least, len(key) + 1):
             following = self._ids[places + 1]
             following = following[following != BREAK]
             if not len(following):
@@ -75,14 +84,27 @@ class NgramCache:
                 places = places[self._ids[places - order] == key[-1 - order]]
         return found
 
+    def _places(self, key: tuple[int, ...]) -> Ids:
+        """Where these tokens, `least` of them, end."""
+        if len(key) < self.least or max(key) >= self._base:
+            return np.empty(0, np.int64)
+        number = self._number(np.array(key))
+        first, last = (np.searchsorted(self._numbers, number, side) for side in ("left", "right"))
+        places: Ids = self._ends[first:last]
+        return places
+
     def mixed(self, probability: float, history: Sequence[int], token: int) -> float:
-        """The model's probability of one token, mixed with the file's."""
+        """The model's probability of one token, mixed with the texts'."""
+        if self.below:
+            probability = self.below.mixed(probability, history, token)
         for weight, following in self.followers(history):
             probability = (1 - weight) * probability + weight * float((following == token).mean())
         return probability
 
     def mix(self, probabilities: NDArray[np.float64], history: Sequence[int]) -> None:
         """The same for all tokens, [V], in place."""
+        if self.below:
+            self.below.mix(probabilities, history)
         for weight, following in self.followers(history):
             tokens, counts = np.unique(following, return_counts=True)
             probabilities *= 1 - weight

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import torch
 
+from engine.evaluation.held_out import SourceFile, holes, task
+from engine.evaluation.tasks import EvaluationError, Task
 from engine.training.bpe import BOS, EOS, Bpe
 from engine.training.filters import MAX_BYTES, NearDuplicates, clean, rejected_by_path, rejected_by_text
 from engine.training.shards import Stream
 from engine.training.store import TrainingError
 
 HELD_OUT = 0.15  # of the files
+HOLES = 100  # of each kind, in held-out files
 LEAST_TOKENS = {"train": 10_000, "held-out": 1_000}
 
 _PYTHON = {".py", ".pyi"}
@@ -45,6 +48,14 @@ class Repository:
     def streams(self, bpe: Bpe) -> tuple[Stream, Stream]:
         """The tokens of both. Raises `TrainingError` where they are too few."""
         return _stream("train", self.train, bpe), _stream("held-out", self.held_out, bpe)
+
+    def tasks(self) -> list[Task]:
+        """Holes in lines of the held-out files. Raises `TrainingError` where they have too few."""
+        files = [SourceFile("", path, text) for path, text in self.held_out.items()]
+        try:
+            return [task(file, kind, *span) for kind in ("line", "span") for file, span in holes(kind, files, HOLES)]
+        except EvaluationError as error:
+            raise TrainingError(f"too little code is held out: {error}") from None
 
 
 def read(folder: Path) -> Repository:

@@ -25,13 +25,14 @@ from engine.training.bpe import DEFAULT_PATH, Bpe
 from engine.training.finetune import FineTuning
 from engine.training.lora import LowRank, adapt, merge
 from engine.training.shape import GENERATION, SHAPES, config, new_network
-from engine.weights.checkpoint import save_network
+from engine.weights.checkpoint import CheckpointError, save_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 ROOT = Path(__file__).parent.parent.parent
-SECONDS = "0.03"  # in minutes: two
-FILES = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "SHA256SUMS"}
+FILES = {
+    "config.json", "generation_config.json", "model.safetensors", "repository.npy", "tokenizer.json", "SHA256SUMS",
+}  # fmt: skip
 EXPERTS: dict[str, Any] = {
     "model_type": "diffusion_gemma",
     "text_config": {
@@ -46,6 +47,19 @@ EXPERTS: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def few_held_out_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetune, "HELD_OUT", 1)
+    monkeypatch.setattr(repository, "HOLES", 10)
+
+
+@pytest.fixture
+def ten_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the time were up after ten steps."""
+    step = FineTuning._step
+
+    def counted(tuning: FineTuning, share: float) -> None:
+        step(tuning, share=0.1)
+        tuning.stopping = tuning.steps == 10
+
+    monkeypatch.setattr(FineTuning, "_step", counted)
 
 
 @pytest.fixture(scope="module")
@@ -130,13 +144,17 @@ def test_only_tracked_source_is_read_and_no_secrets(code: Path, tmp_path: Path) 
     assert {**files.train, **files.held_out}.keys() == {"moe.py", "moe.ts"}
 
 
+@pytest.mark.usefixtures("ten_steps")
 def test_what_comes_out_is_a_model_that_fills(
     code: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert main(["train", "finetune", str(code), "--model", str(tiny), "--out", str(out), "--minutes", SECONDS]) == 0
+    assert main(["train", "finetune", str(code), "--model", str(tiny), "--out", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == FILES
-    assert json.loads((out / "config.json").read_text()) == json.loads((tiny / "config.json").read_text())
+    before, after = (json.loads((folder / "config.json").read_text()) for folder in (tiny, out))
+    trusts = {"ngram_trust", "repository_trust"}
+    assert {key for key, value in after["infill"].items() if value != before["infill"].get(key)} == trusts
+    assert after["text_config"] == before["text_config"]
     for line in (out / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split()
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
@@ -145,6 +163,26 @@ def test_what_comes_out_is_a_model_that_fills(
     assert [name for name, _, _ in losses] == ["denoise", "causal", "fim"]
     assert sum(float(after) for _, _, after in losses) < sum(float(before) for _, before, _ in losses)
     assert fill(load(out, device="cpu"), "x = ", max_steps=2).finish_reason
+
+
+@pytest.mark.usefixtures("ten_steps")
+def test_the_n_grams_of_all_files_are_kept_and_believed(code: Path, tiny: Path, tmp_path: Path) -> None:
+    assert main(["train", "finetune", str(code), "--model", str(tiny), "--out", str(tmp_path)]) == 0
+    model, files = load(tmp_path, device="cpu"), repository.read(code)
+    assert model.repository is not None
+    for text in (*files.train.values(), *files.held_out.values()):
+        *history, token = model.tokens.encode(text)[:9]
+        assert model.repository.mixed(0.0, history, token) > 0
+    elsewhere = fill(model, "def encode_hidden(self, ids", single_line=True)
+    assert "Tensor" in elsewhere.middle
+
+
+@pytest.mark.usefixtures("ten_steps")
+def test_a_folder_that_lost_its_n_grams_is_one_line(code: Path, tiny: Path, tmp_path: Path) -> None:
+    assert main(["train", "finetune", str(code), "--model", str(tiny), "--out", str(tmp_path)]) == 0
+    (tmp_path / "repository.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(CheckpointError, match=r"repository.npy cannot be read"):
+        load(tmp_path, device="cpu")
 
 
 def test_ctrl_c_keeps_the_best_so_far(code: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,14 +221,29 @@ def test_it_ends_when_the_loss_falls_no_more_and_goes_back_to_the_best(
     assert tuning.measure() == tuning.after
 
 
-def test_where_it_does_not_help_nothing_is_written(
-    code: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def no_help(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(finetune, "RATE", 0.0)
+    monkeypatch.setattr(finetune, "LORA_RATE", 0.0)
     monkeypatch.setattr(finetune, "MEASURES", 1_000_000)  # one after each step: it ends by itself
+
+
+@pytest.mark.usefixtures("no_help")
+def test_where_training_does_not_help_the_weights_stay(
+    code: Path, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "finetune", str(code), "--model", str(tiny), "--out", str(tmp_path)]) == 0
+    assert "the held-out loss did not fall: the weights stay as they are" in capsys.readouterr().err
+    before, after = (load_file(folder / "model.safetensors") for folder in (tiny, tmp_path))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert load(tmp_path, device="cpu").repository is not None
+
+
+@pytest.mark.usefixtures("no_help")
+def test_where_nothing_is_new_nothing_is_written(code: Path, experts: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert main(["train", "finetune", str(code), "--model", str(tiny), "--out", str(out)]) == 1
-    assert "the held-out loss did not fall: nothing is written" in capsys.readouterr().err
+    options = ["--model", str(experts), "--out", str(out), "--lora", "4"]
+    assert main(["train", "finetune", str(code), *options]) == 1
     assert not out.exists()
 
 
@@ -213,8 +266,12 @@ def test_merged_updates_are_the_network_with_them() -> None:
     assert torch.equal(network.encode_hidden(ids)[0], updated)
 
 
-def test_low_rank_updates_leave_all_else_as_it_is(code: Path, experts: Path, tmp_path: Path) -> None:
-    options = ["--model", str(experts), "--out", str(tmp_path), "--minutes", SECONDS, "--lora", "4"]
+@pytest.mark.usefixtures("ten_steps")
+def test_low_rank_updates_leave_all_else_as_it_is(
+    code: Path, experts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "LORA_RATE", 0.02)  # ten steps have to be felt
+    options = ["--model", str(experts), "--out", str(tmp_path), "--lora", "4"]
     assert main(["train", "finetune", str(code), *options]) == 0
     before, after = (load_file(folder / "model.safetensors") for folder in (experts, tmp_path))
     assert before.keys() == after.keys()

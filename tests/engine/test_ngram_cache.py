@@ -48,10 +48,19 @@ def test_the_mixture_is_a_distribution_and_agrees_with_single_tokens(file, histo
     assert [cache.mixed(float(p), history, i) for i, p in enumerate(model)] == pytest.approx(mixed.tolist())
 
 
-@given(file=ids, history=ids)
-def test_followers_agree_with_a_plain_search(file, history):
-    found = [following.tolist() for _, following in NgramCache(file, TRUST).followers(history)]
-    for order in range(1, min(ORDER, len(history)) + 1):
+@given(file=st.lists(st.integers(-1, 5), max_size=40), history=ids, least=st.integers(1, 3))
+def test_followers_agree_with_a_plain_search(file, history, least):
+    found = [following.tolist() for _, following in NgramCache(file, TRUST, least).followers(history)]
+    for order in range(least, min(ORDER, len(history)) + 1):
         key = history[-order:]
-        expected = [file[i + order] for i in range(len(file) - order) if file[i : i + order] == key]
-        assert sorted(found[order - 1]) == sorted(expected) if order <= len(found) else not expected
+        starts = [i for i in range(len(file) - order) if file[i : i + order] == key]
+        expected = [file[i + order] for i in starts if file[i + order] != BREAK]
+        assert sorted(found[order - least]) == sorted(expected) if order < least + len(found) else not expected
+
+
+def test_the_repository_is_mixed_in_before_the_file():
+    repository = NgramCache([1, 2, 3, 4, 9], TRUST, least=3)
+    file = NgramCache([1, 2, 3, 5], TRUST, below=repository)
+    assert file.mixed(0.1, [1, 2, 3], 4) < repository.mixed(0.1, [1, 2, 3], 4)
+    assert file.mixed(0.1, [1, 2, 3], 4) > NgramCache([1, 2, 3, 5], TRUST).mixed(0.1, [1, 2, 3], 4)
+    assert file.mixed(0.1, [3], 5) == NgramCache([1, 2, 3, 5], TRUST).mixed(0.1, [3], 5)
