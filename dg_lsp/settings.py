@@ -98,29 +98,6 @@ def _merge(base: _T, now: _T, given: Any, path: str, complaints: list[str]) -> _
     return dataclasses.replace(base, **changes)  # type: ignore[type-var]
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting for who lists them all: `takes` in words, `default` as JSON."""
-
-    key: str
-    takes: str
-    default: str
-
-
-def described(tree: Any = None, path: str = "") -> list[Setting]:
-    """Every setting by its key below `dg`, in order."""
-    tree = Settings() if tree is None else tree
-    hints = get_type_hints(type(tree))
-    found: list[Setting] = []
-    for f in dataclasses.fields(tree):
-        value, key = getattr(tree, f.name), path + f.name
-        if dataclasses.is_dataclass(value):
-            found += described(value, f"{key}.")
-        else:
-            found.append(Setting(key, _takes(hints[f.name], _minimum(tree, f.name)), _shown(value)))
-    return found
-
-
 def _minimum(base: Any, key: str) -> int:
     return next(int(f.metadata.get("minimum", 0)) for f in dataclasses.fields(base) if f.name == key)
 

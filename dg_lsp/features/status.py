@@ -1,4 +1,4 @@
-"""What the user sees of the server's state: a status, work-done progress, and reasons for silence."""
+"""What the user sees of the server's state: a status, and reasons for silence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.protocol import Health
 Name = Literal["loading", "ready", "busy", "slow", "inactive", "error"]
 Kind = Literal["Normal", "Error", "Warning", "Inactive"]
 
-_WHY = {"title": "Why no suggestion?", "command": "dg.explain", "arguments": list[str]()}
+_WHY: dict[str, Any] = {"title": "Why no suggestion?", "command": "dg.explain", "arguments": []}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dg_lsp.settings import EngineSettings, FunctionSettings, InlineSettings, Setting, Settings, described, updated
+from dg_lsp.settings import EngineSettings, FunctionSettings, InlineSettings, Settings, updated
 
 TABLE = Path(__file__).parents[2] / "docs" / "editors.md"
 
@@ -87,8 +88,24 @@ def test_a_wrong_value_keeps_what_was_last_right_and_not_the_base() -> None:
     assert updated(base, {"inline": 3}, now)[0].inline == now.inline
 
 
+def said_of_a_wrong_value(key: str) -> str:
+    given: Any = {"": 0}
+    for part in reversed(key.split(".")):
+        given = {part: given}
+    _, (complaint,) = updated(Settings(), given)
+    return complaint
+
+
+def keys(tree: Any, path: str = "") -> list[str]:
+    """Every setting by its key below `dg`, in order."""
+    names = [field.name for field in dataclasses.fields(tree)] if dataclasses.is_dataclass(tree) else []
+    return [key for name in names for key in keys(getattr(tree, name), f"{path}.{name}")] or [path[1:]]
+
+
 def test_the_documented_table_holds_every_setting_with_what_it_takes_and_its_default() -> None:
     rows = re.findall(
         r"^\| `([\w.]+)` \| ([^|]+) \| `([^|]+)` \| [^|]{10,} \|$", TABLE.read_text("utf-8"), re.MULTILINE
     )
-    assert [Setting(*row) for row in rows] == described()
+    assert [key for key, _, _ in rows] == keys(Settings())
+    for key, takes, default in rows:
+        assert said_of_a_wrong_value(key) == f"dg.{key} takes {takes}, not {{'': 0}}; it stays {default}"
