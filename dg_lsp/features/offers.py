@@ -51,18 +51,22 @@ def offers(snapshot: Snapshot, start: int, end: int, last_fill: Trace | None) ->
     """What can be done at a range (empty: a cursor), the nearest first; nothing is scanned beyond what is around it."""
     if start < end:
         yield Offer("selection", "Rewrite the selection")
-    found: list[Name] = []
+    found: set[Name] = set()
     for name in _NAMES:
-        hole = hole_for(name, snapshot, start, end)
-        if hole and not (name in ("todo", "arm") and "function" in found):  # they belong to the stub
-            found.append(name)
-            kind = CodeActionKind.QuickFix if name == "condition" else CodeActionKind.RefactorRewrite
-            yield Offer(name, _title(name, hole), kind)
+        hole = None if found & _INSTEAD.get(name, set()) else hole_for(name, snapshot, start, end)
+        if hole:
+            found.add(name)
+            yield Offer(
+                name,
+                _title(name, hole),
+                CodeActionKind.QuickFix if name == "condition" else CodeActionKind.RefactorRewrite,
+            )
     if last_fill and reroll_holes(snapshot, last_fill, start, end):
         yield Offer("reroll", "Re-roll the last fill")
-    if len(_holes_around(snapshot, start)) > 1:
+    several = len(_holes_around(snapshot, start)) > 1
+    if several:
         yield Offer("holes", "Fill every hole in this function")
-    if found and found != ["docstring"]:
+    if several or found & {"function", "todo", "arm"}:
         yield Offer("file", "Fill every hole in this file")
 
 
@@ -141,7 +145,9 @@ _HOLES: dict[str, Callable[[Snapshot, int, int], Hole | None]] = {
     "docstring": _docstring,
     "selection": _selection,
 }
-_NAMES: tuple[Name, ...] = ("function", "todo", "arm", "arguments", "condition", "docstring")
+_NAMES: tuple[Name, ...] = ("function", "todo", "arm", "condition", "arguments", "docstring")
+_INSTEAD: dict[Name, set[Name]] = {"todo": {"function"}, "arm": {"function"}, "arguments": {"condition"}}
+"""What is not offered beside what: a TODO in a stub belongs to the stub, and `if ()` is no call."""
 
 
 def _title(name: Name, hole: Hole) -> str:
