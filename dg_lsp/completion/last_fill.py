@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from dg_lsp.completion.several import Edit
@@ -13,7 +13,7 @@ from dg_lsp.syntax.holes import Hole, selection_hole
 
 Span = tuple[int, int]
 
-_MAX_COMPARED = 400
+_MAX_COMPARED = 200
 """Larger changes, in lines, are taken as one: comparing them line by line would take too long."""
 
 
@@ -32,12 +32,16 @@ class Hunk:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A fill that stands at `[start, end)` of a document; `pieces` of it are as the model wrote them, `seed` is its."""
+    """A fill that stands at `[start, end)` of a document; `pieces` of it are as the model wrote them.
+
+    `seed` is the last one's, `said` what the model has written there so far.
+    """
 
     start: int
     end: int
     pieces: tuple[Span, ...]
     seed: int
+    said: frozenset[str] = frozenset()
 
     def after(self, hunks: Sequence[Hunk], document: Snapshot) -> Trace | None:
         """The trace in `document`, which came about by `hunks`; None when the fill is gone.
@@ -48,7 +52,8 @@ class Trace:
         if start >= end:
             return None
         parts = (part for piece in self.pieces for part in _untouched(piece, hunks, document))
-        return Trace(start, end, tuple(part for part in parts if document.text[slice(*part)].strip()), self.seed)
+        kept = tuple(part for part in parts if document.text[slice(*part)].strip())
+        return replace(self, start=start, end=end, pieces=kept)
 
 
 def reroll_holes(snapshot: Snapshot, trace: Trace, start: int, end: int) -> list[Hole]:
@@ -66,26 +71,28 @@ def _piece_hole(snapshot: Snapshot, piece: Span) -> Hole:
     beside = before + snapshot.text[end : snapshot.line_end(last)]
     indentation = before[: len(before) - len(before.lstrip())]
     single_line = first == last and bool(beside.strip())
-    return Hole(kind="selection", start=start, end=end, label="fill", single_line=single_line, indentation=indentation)
+    return Hole(
+        kind="selection", start=start, end=end, label="last fill", single_line=single_line, indentation=indentation
+    )
 
 
 class LastFills:
     """Follows the last fill of each document through its versions."""
 
     def __init__(self) -> None:
-        self._expected: dict[str, tuple[Snapshot, Sequence[Edit], int, Trace | None]] = {}
+        self._expected: dict[str, tuple[Snapshot, Sequence[Edit], Trace | None]] = {}
         self._traces: dict[str, list[Trace]] = {}
 
-    def expect(self, snapshot: Snapshot, edits: Sequence[Edit], seed: int, again: Trace | None = None) -> None:
+    def expect(self, snapshot: Snapshot, edits: Sequence[Edit], again: Trace | None = None) -> None:
         """Edits are on their way to the editor, which may apply all of them, some or none; `again` is a fill redone."""
-        self._expected[snapshot.uri] = snapshot, edits, seed, again
+        self._expected[snapshot.uri] = snapshot, edits, again
 
     def follow(self, old: Snapshot, new: Snapshot) -> None:
         """The next version of a document has come."""
         uri = old.uri
         expected = self._expected.pop(uri, None)
         if expected and expected[0] is old and (landed := _landed(expected[1], new)):
-            self._traces[uri] = self._traces_with(landed, new, *expected[2:])
+            self._traces[uri] = self._traces_with(landed, new, expected[2])
         elif known := self._traces.get(uri):
             hunks = list(hunks_between(old, new))
             self._traces[uri] = [moved for trace in known if (moved := trace.after(hunks, new))]
@@ -103,19 +110,20 @@ class LastFills:
         self._expected.pop(uri, None)
         self._traces.pop(uri, None)
 
-    def _traces_with(self, landed: Sequence[Edit], new: Snapshot, seed: int, again: Trace | None) -> list[Trace]:
+    def _traces_with(self, landed: Sequence[Edit], new: Snapshot, again: Trace | None) -> list[Trace]:
         hunks = [Hunk(edit.start, edit.end, len(edit.text)) for edit in landed]
         pieces = list(_pieces(landed))
+        said = [edit.text[edit.first : edit.last] for edit in landed]
         if again is None:
-            return [Trace(*piece, (piece,), seed) for piece in pieces]
+            return [Trace(*piece, (piece,), 0, frozenset({words})) for piece, words in zip(pieces, said, strict=True)]
         others = [trace for trace in self._traces.get(new.uri, ()) if trace != again]
         kept = again.after(hunks, new)
-        if kept:
-            pieces = sorted([*kept.pieces, *pieces])
+        pieces = sorted([*(kept.pieces if kept else ()), *pieces])
         start, end = pieces[0][0], pieces[-1][1]
-        whole = Trace(min(start, kept.start), max(end, kept.end), tuple(pieces), seed) if kept else None
+        if kept:
+            start, end = min(start, kept.start), max(end, kept.end)
         moved = [trace.after(hunks, new) for trace in others]
-        return [whole or Trace(start, end, tuple(pieces), seed), *filter(None, moved)]
+        return [Trace(start, end, tuple(pieces), again.seed + 1, again.said.union(said)), *filter(None, moved)]
 
 
 def _landed(edits: Iterable[Edit], new: Snapshot) -> list[Edit]:

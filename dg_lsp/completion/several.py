@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from dg_lsp.client.local import LocalEngine
 from dg_lsp.completion.fill import Wanted, fill
 from dg_lsp.completion.sites import site_of
+from dg_lsp.context.window import to_document
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import Hole
 from engine.protocol import Draft
@@ -40,29 +41,27 @@ async def fill_each(
     holes: Sequence[Hole],
     wanted: Callable[[Hole], Wanted],
     on_draft: Callable[[int, Draft], None],
+    unwanted: Collection[str] = (),
 ) -> AsyncIterator[Edit | Unfilled]:
     """One answer for each hole, in order. The holes lie apart, in document order; all offsets are of `snapshot`.
 
-    What stands in a hole already is no answer. `on_draft` gets the number of the hole, from 0. Raises as `fill`.
+    What stands in a hole already is no answer, nor are the `unwanted` words. `on_draft` gets the number of the hole,
+    from 0. Raises as `fill`.
     """
     working, moved = snapshot, 0
     for number, hole in enumerate(holes):
         site = site_of(working, replace(hole, start=hole.start + moved, end=hole.end + moved))
         result = await fill(engine, site.snapshot, site.hole, wanted(hole), partial(on_draft, number))
         old = working.text[site.start : site.end]
-        text = next((new for answer in result.candidates if (new := site.text(answer.middle)) != old), None)
-        if text is None:
-            same = "the model gave what stands there already"
-            yield Unfilled(hole.label, same if result.candidates else result.why_nothing)
+        words = (to_document(snapshot, answer.middle) for answer in result.candidates)
+        new = next((new for new in words if new not in unwanted and site.before + new + site.after != old), None)
+        if new is None:
+            yield Unfilled(hole.label, "the model has no other answer" if result.candidates else result.why_nothing)
             continue
-        yield Edit(
-            start=site.start - moved,
-            end=site.end - moved,
-            text=text,
-            label=hole.label,
-            first=len(site.before),
-            last=len(text) - len(site.after),
-        )
+        text = site.before + new + site.after
+        first = len(site.before)
+        start, end = site.start - moved, site.end - moved
+        yield Edit(start=start, end=end, text=text, label=hole.label, first=first, last=first + len(new))
         merged = working.text[: site.start] + text + working.text[site.end :]
         working = Snapshot(snapshot.uri, snapshot.language_id, snapshot.version, merged)
         moved += len(text) - (site.end - site.start)

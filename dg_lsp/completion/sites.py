@@ -28,7 +28,7 @@ class _Frame:
 class Site:
     """A hole ready to be filled: `hole` of `snapshot`, which is the document with `before` and `after` in it.
 
-    `text(middle)` replaces `[start, end)` of the document itself.
+    `before`, the middle and `after`, in its line endings, replace `[start, end)` of the document itself.
     """
 
     snapshot: Snapshot
@@ -37,10 +37,6 @@ class Site:
     end: int
     before: str = ""
     after: str = ""
-
-    def text(self, middle: str) -> str:
-        """What the document gets, in its line endings."""
-        return self.before + to_document(self.snapshot, middle) + self.after
 
 
 def site_of(snapshot: Snapshot, hole: Hole) -> Site:

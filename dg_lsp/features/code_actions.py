@@ -129,11 +129,10 @@ class CodeActions:
         if not holes:
             session.status.tell("There is nothing to fill in this file." if choice.name == "file" else _CHANGED)
             return None
-        seed = again.seed + 1 if again else 0
-        edits = await self._filling.edits(snapshot, holes, seed)
+        edits = await self._filling.edits(snapshot, holes, again)
         if not edits:
             return None
-        session.last_fills.expect(snapshot, edits, seed, again)
+        session.last_fills.expect(snapshot, edits, again)
         return workspace_edit(session, snapshot, edits)
 
     async def _found_again(self, choice: Choice, snapshot: Snapshot) -> list[Hole]:

@@ -9,6 +9,7 @@ from pygls.lsp.server import LanguageServer
 
 from dg_lsp.client.local import EngineError, EngineUnavailable
 from dg_lsp.completion.fill import Wanted
+from dg_lsp.completion.last_fill import Trace
 from dg_lsp.completion.several import Edit, Unfilled, fill_each
 from dg_lsp.documents import Snapshot
 from dg_lsp.features.progress import WorkDone
@@ -17,7 +18,7 @@ from dg_lsp.syntax.holes import Hole
 from engine.protocol import Draft
 
 _SHORT = ("arguments", "condition")
-_OTHERS = 3
+_OTHERS = 8
 """Where a text is to be replaced, so many answers are asked for: one of them should be another text."""
 
 _NAMED = 5
@@ -30,15 +31,17 @@ class Filling:
         self._server = server
         self._session = session
 
-    async def edits(self, snapshot: Snapshot, holes: Sequence[Hole], seed: int) -> list[Edit]:
+    async def edits(self, snapshot: Snapshot, holes: Sequence[Hole], again: Trace | None = None) -> list[Edit]:
         """The edits that fill the holes; for each without one, and for a failure, the user is told why.
+
+        A fill done `again` gets the next seed, and other words than it had before.
 
         Cancelling stops the engine's work; when the user cancels the progress, there are no edits.
         """
         title = f"Filling `{holes[0].label}`" if len(holes) == 1 else f"Filling {len(holes)} holes"
         progress = await WorkDone.begin(self._server, title, cancellable=True)
         edits: list[Edit] = []
-        work = asyncio.create_task(self._fill(snapshot, holes, seed, progress, edits))
+        work = asyncio.create_task(self._fill(snapshot, holes, again, progress, edits))
         progress.on_cancel(work.cancel)
         try:
             await asyncio.wait({work})  # a cancelled progress ends `work` alone, a cancelled request ends both
@@ -57,9 +60,10 @@ class Filling:
         return []
 
     async def _fill(
-        self, snapshot: Snapshot, holes: Sequence[Hole], seed: int, progress: WorkDone, edits: list[Edit]
+        self, snapshot: Snapshot, holes: Sequence[Hole], again: Trace | None, progress: WorkDone, edits: list[Edit]
     ) -> None:
         session, count = self._session, len(holes)
+        seed, said = (again.seed + 1, again.said) if again else (0, frozenset[str]())
         unfilled: list[Unfilled] = []
 
         def on_draft(number: int, draft: Draft) -> None:
@@ -78,7 +82,7 @@ class Filling:
         engine = await session.launcher.wait()
         try:
             with session.status.busy():
-                async for answer in fill_each(engine, snapshot, holes, wanted, on_draft):
+                async for answer in fill_each(engine, snapshot, holes, wanted, on_draft, said):
                     if isinstance(answer, Edit):
                         edits.append(answer)
                     else:

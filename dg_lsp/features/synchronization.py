@@ -50,16 +50,21 @@ class Synchronization:
     def change_notebook(self, params: types.DidChangeNotebookDocumentParams) -> None:
         """Make the next versions of the cells that changed, in the notebook's new order."""
         session = self._session
+        edits = (params.change.cells and params.change.cells.text_content) or ()
+        before = {edited.document.uri: session.documents.get(edited.document.uri) for edited in edits}
         session.documents.change_notebook(params, session.encoding)
         if cells := params.change.cells:
             for closed in (cells.structure and cells.structure.did_close) or ():
                 session.suggestions.changed(closed.uri, None)
                 session.acceptance.closed(closed.uri)
+                session.last_fills.forget(closed.uri)
             for edited in cells.text_content or ():
                 now = session.documents.get(edited.document.uri)
                 session.suggestions.changed(edited.document.uri, now)
                 if now:
                     session.acceptance.edited(now, edited.changes)
+                if now and (old := before[edited.document.uri]):
+                    session.last_fills.follow(old, now)
 
     def save_notebook(self, params: types.DidSaveNotebookDocumentParams) -> None:
         """Nothing: what is open is known already. Without a handler, each one would be logged as unknown."""
@@ -69,4 +74,5 @@ class Synchronization:
         for cell in params.cell_text_documents:
             self._session.suggestions.changed(cell.uri, None)
             self._session.acceptance.closed(cell.uri)
+            self._session.last_fills.forget(cell.uri)
         self._session.documents.close_notebook(params.notebook_document.uri)

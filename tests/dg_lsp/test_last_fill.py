@@ -29,7 +29,7 @@ def applied(text: str) -> tuple[LastFills, Snapshot]:
         before = before[: edit.start] + "x" + before[edit.start + len(edit.text) :]
     old = snapshot("python", before)
     fills = LastFills()
-    fills.expect(old, edits, seed=0)
+    fills.expect(old, edits)
     fills.follow(old, after)
     return fills, after
 
@@ -70,7 +70,7 @@ def test_edits_above_and_below_in_one_change_leave_the_fill_whole() -> None:
 def test_a_fill_that_the_editor_did_not_apply_is_not_followed() -> None:
     fills, old = LastFills(), snapshot("python", STUB)
     start = STUB.index("pass")
-    fills.expect(old, [Edit(start=start, end=start + 4, text="a = 1", label="f", first=0, last=5)], seed=0)
+    fills.expect(old, [Edit(start=start, end=start + 4, text="a = 1", label="f", first=0, last=5)])
     typed = snapshot("python", STUB + "# typed\n")
     fills.follow(old, typed)
     assert fills.at(typed, 0, len(typed.text)) is None
@@ -81,11 +81,13 @@ def test_of_several_fills_those_that_the_user_took_are_followed() -> None:
     first, second = STUB.index("pass"), STUB.rindex("pass")
     edits = [Edit(start=at, end=at + 4, text="return 1", label="f", first=0, last=8) for at in (first, second)]
     fills = LastFills()
-    fills.expect(old, edits, seed=0)
+    fills.expect(old, edits)
     new = snapshot("python", STUB[:second] + "return 1" + STUB[second + 4 :])
     fills.follow(old, new)
     assert fills.at(new, first, first) is None
-    assert fills.at(new, second, second) == Trace(second, second + 8, ((second, second + 8),), 0)
+    assert fills.at(new, second, second) == Trace(
+        second, second + 8, ((second, second + 8),), 0, frozenset({"return 1"})
+    )
 
 
 def test_a_fill_belongs_to_its_lines_and_to_those_beside_them() -> None:
@@ -111,13 +113,13 @@ def test_after_a_reroll_of_a_line_the_fill_is_one_again() -> None:
     fills, document = applied(FILLED)
     trace = fills.at(document, document.text.index("b = 2"), document.text.index("b = 2"))
     start = document.text.index("b = 2")
-    fills.expect(document, [Edit(start=start, end=start + 5, text="bb = 3", label="f", first=0, last=6)], 1, trace)
+    fills.expect(document, [Edit(start=start, end=start + 5, text="bb = 3", label="f", first=0, last=6)], trace)
     new = snapshot("python", document.text.replace("b = 2", "bb = 3"))
     fills.follow(document, new)
     assert pieces(fills, new) == ["a = 1", "bb = 3", "c = 3"]
     again = fills.at(new, start, start)
     assert again is not None
-    assert again.seed == 1
+    assert (again.seed, again.said) == (1, {"a = 1\n    b = 2\n    c = 3", "bb = 3"})
     assert new.text[again.start : again.end] == "a = 1\n    bb = 3\n    c = 3"
 
 

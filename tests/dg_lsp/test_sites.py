@@ -19,14 +19,10 @@ def filled(kind: HoleKind, language: str, text: str, middle: str) -> str:
     hole = hole_at(document, offset, kind)
     assert hole is not None
     site = site_of(document, hole)
-    result = document.text[: site.start] + site.text(middle) + document.text[site.end :]
+    text = site.before + middle + site.after
+    result = document.text[: site.start] + text + document.text[site.end :]
     inner = site.snapshot.text
-    assert (
-        inner[: site.hole.start]
-        + site.text(middle)[len(site.before) : len(site.text(middle)) - len(site.after)]
-        + (inner[site.hole.end :])
-        == result
-    )
+    assert inner[: site.hole.start] + middle + inner[site.hole.end :] == result
     return result
 
 

@@ -189,7 +189,7 @@ def test_holes_that_get_nothing_are_named_and_the_others_filled(server: LspSessi
     server.open(URI, MANY)
     edits = edits_of(choose(server, FILE, 0, 4)["edit"])
     assert len(edits) == 2
-    assert server.shown() == ["`one` was not filled: the model gave what stands there already"]
+    assert server.shown() == ["`one` was not filled: the model has no other answer"]
 
 
 def test_an_editor_with_notes_on_changes_gets_one_for_each_hole(lsp: LspSession, start: StartEngine) -> None:
@@ -283,7 +283,7 @@ def test_a_fill_is_rerolled_with_another_seed_and_another_text(server: LspSessio
     document.take(choose(server, "Re-roll the last fill", 1, 8)["edit"])
     assert document.text == STUB.replace("pass", "return 2")
     assert engine.seen()[0]["request"]["seed"] == 1
-    script("--middle", "return 3")
+    script("--middle", "return 2", "--middle", "return 1", "--middle", "return 3")  # the first two stood there
     document.take(choose(server, "Re-roll the last fill", 1, 8)["edit"])
     assert document.text == STUB.replace("pass", "return 3")
     assert engine.seen()[0]["request"]["seed"] == 2
@@ -325,6 +325,76 @@ def test_no_reroll_is_offered_away_from_the_fill_or_after_the_document_was_close
     server.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
     server.open(URI, document.text)
     assert "Re-roll the last fill" not in titles(server.code_actions(URI, 1, 8))
+
+
+def test_cancelling_stops_the_engine_also_at_a_later_hole(server: LspSession, script: StartEngine) -> None:
+    """By the user, who cancels the progress, and by the editor, which cancels the request."""
+    engine = script("--middle", "return 7", "--steps", "20", "--step-ms", "20")
+    server.open(URI, MANY)
+    action = titled(server.code_actions(URI, 0, 4), FILE)
+    request = server.send("codeAction/resolve", action)
+    eventually(lambda: len(engine.seen()) == 2)
+    server.cancel(request)
+    assert server.response(request)["error"]["code"] == -32800
+    eventually(lambda: [seen["end"] for seen in engine.seen()] == ["done", "closed"])
+    server.received.clear()
+    script("--middle", "return 7", "--steps", "20", "--step-ms", "20")
+    request = server.send("codeAction/resolve", action)
+    token = server.wait_for(lambda m: m.get("method") == "$/progress")["params"]["token"]
+    eventually(lambda: len(engine.seen()) == 2)
+    server.notify("window/workDoneProgress/cancel", {"token": token})
+    assert "edit" not in server.response(request)["result"]
+    eventually(lambda: [seen["end"] for seen in engine.seen()] == ["done", "closed"])
+    assert server.shown() == []
+
+
+def test_a_document_that_changes_while_its_holes_are_filled_stays_as_it_is(
+    server: LspSession, script: StartEngine
+) -> None:
+    engine = script("--middle", "return 7", "--steps", "5", "--step-ms", "20")
+    server.open(URI, MANY)
+    request = server.send("codeAction/resolve", titled(server.code_actions(URI, 0, 4), FILE))
+    eventually(lambda: bool(engine.seen()))
+    server.change(URI, 2, {"text": "# typed\n" + MANY})
+    assert "edit" not in server.response(request)["result"]
+    assert server.shown() == ["The document changed while its holes were being filled: try again."]
+    assert len(engine.seen()) == 1
+
+
+def test_an_engine_that_fails_at_a_later_hole_leaves_what_was_filled(server: LspSession, script: StartEngine) -> None:
+    engine = script("--middle", "return 7", "--steps", "5", "--step-ms", "100")
+    server.open(URI, MANY)
+    request = server.send("codeAction/resolve", titled(server.code_actions(URI, 0, 4), FILE))
+    eventually(lambda: len(engine.seen()) == 2)
+    engine.script("--fail-at-step", "1")
+    resolved = server.response(request)["result"]
+    assert server.shown() == ["2 of 3 holes were filled: the script says so"]
+    assert len(edits_of(resolved["edit"])) == 2
+
+
+def test_a_cell_of_a_notebook_has_a_last_fill_too(server: LspSession, script: StartEngine) -> None:
+    script("--middle", "return 1")
+    notebook, cell = "file:///tmp/n.ipynb", "vscode-notebook-cell:/tmp/n.ipynb#1"
+    server.notify(
+        "notebookDocument/didOpen",
+        {
+            "notebookDocument": {
+                "uri": notebook, "notebookType": "jupyter-notebook", "version": 1,
+                "cells": [{"kind": 2, "document": cell}],
+            },
+            "cellTextDocuments": [{"uri": cell, "languageId": "python", "version": 1, "text": STUB}],
+        },
+    )  # fmt: skip
+    action = titled(server.code_actions(cell, 1, 4), FILL)
+    (edit,) = edits_of(server.ask("codeAction/resolve", action)["result"]["edit"])
+    change = {"document": {"uri": cell, "version": 2}, "changes": [{"range": edit["range"], "text": edit["newText"]}]}
+    server.notify(
+        "notebookDocument/didChange",
+        {"notebookDocument": {"uri": notebook, "version": 2}, "change": {"cells": {"textContent": [change]}}},
+    )
+    assert "Re-roll the last fill" in titles(server.code_actions(cell, 1, 8))
+    closed = {"notebookDocument": {"uri": notebook}, "cellTextDocuments": [{"uri": cell}]}
+    server.notify("notebookDocument/didClose", closed)
 
 
 def test_an_engine_that_dies_is_named_and_what_was_filled_is_kept(lsp: LspSession, start: StartEngine) -> None:
