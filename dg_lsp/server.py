@@ -12,6 +12,7 @@ from dg_lsp.client.launch import Launcher, ready_engine, serve_command
 from dg_lsp.client.local import LocalEngine
 from dg_lsp.context.exclusions import file_path
 from dg_lsp.features.code_actions import COMMAND, KINDS, CodeActions
+from dg_lsp.features.completion import OPTIONS, Completion
 from dg_lsp.features.configuration import Configuration
 from dg_lsp.features.explain import Explain
 from dg_lsp.features.inline_completion import InlineCompletion
@@ -65,6 +66,7 @@ def _register_lifecycle(server: Server, session: Session) -> None:
         session.folders = lambda: _folders(server)
         session.editor = params.client_info.name if params.client_info else ""
         configuration.initialize(params.initialization_options)
+        _register_completion(server, session)
         server.watch_editor(params.process_id)
 
     @server.feature(types.INITIALIZED)
@@ -81,6 +83,15 @@ def _register_lifecycle(server: Server, session: Session) -> None:
     def shutdown(_: None) -> None:
         server.was_shut_down = True
         session.statistics.close()
+
+
+def _register_completion(server: Server, session: Session) -> None:
+    """Only where the editor has no ghost text: one with both would show each text twice."""
+    text_document = session.capabilities.text_document
+    if text_document is None or text_document.inline_completion is None:
+        completion = Completion(session)
+        server.feature(types.TEXT_DOCUMENT_COMPLETION, OPTIONS)(at_dispatch(completion.request))
+        server.feature(types.COMPLETION_ITEM_RESOLVE)(plain(completion.resolve))
 
 
 def _register_explain(server: Server, session: Session) -> None:

@@ -27,10 +27,11 @@ class EngineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InlineSettings:
-    """Inline completion. All concern automatic requests but `max_tokens` and `manual_deadline_ms`.
+    """Inline completion, and completion. All concern automatic requests but `max_tokens` and `manual_deadline_ms`.
 
     `disabled_languages` are language identifiers of the protocol; `in_comments` counts docstrings as comments.
     `debounce_ms` is the wait before a request reaches the engine (None: what suits the user's typing).
+    `manual_deadline_ms` is also that of completion lists that no trigger character opened.
     """
 
     enabled: bool = True

@@ -6,7 +6,7 @@ T… are traps of pygls, as in `test_server.py`.
 from __future__ import annotations
 
 import pytest
-from lsp_session import SLOW, STUB, URI, LspSession, StartEngine, eventually, message, position, replace_line
+from lsp_session import SLOW, STUB, URI, LspSession, Message, StartEngine, eventually, message, position, replace_line
 
 
 def test_edits_behind_unusual_line_characters_land_where_the_editor_means(
@@ -153,3 +153,95 @@ def test_an_automatic_request_waits_for_the_typing_to_pause_and_one_by_hand_does
     assert lsp.inline(URI, 2, 0, trigger=1)
     assert lsp.response(automatic)["result"] is None
     assert [fill["request"]["priority"] for fill in engine.seen()] == ["manual"]
+
+
+def type_in(editor: LspSession, version: int, line: int, character: int, text: str) -> None:
+    here = {"start": position(line, character), "end": position(line, character)}
+    editor.change(URI, version, {"range": here, "text": text})
+
+
+def texts(items: list[Message] | None) -> list[str] | None:
+    return None if items is None else [item["insertText"] for item in items]
+
+
+def test_typing_on_into_a_suggestion_and_back_is_answered_without_the_engine(
+    server: LspSession, script: StartEngine
+) -> None:
+    engine = script("--middle", "f(a)")
+    server.open(URI, "x = \n")
+    assert texts(server.inline(URI, 0, 4)) == ["f(a)"]
+    type_in(server, 2, 0, 4, "f")
+    (item,) = server.inline(URI, 0, 5)
+    assert item == {"insertText": "(a)", "range": {"start": position(0, 5), "end": position(0, 5)}}
+    server.change(URI, 3, replace_line(0, "x = \n"))
+    assert texts(server.inline(URI, 0, 4)) == ["f(a)"]
+    assert len(engine.seen()) == 1
+
+
+def test_a_suggestion_that_was_accepted_is_not_made_again(server: LspSession, script: StartEngine) -> None:
+    engine = script("--middle", "f(a)")
+    server.open(URI, "x = \n")
+    server.inline(URI, 0, 4)
+    type_in(server, 2, 0, 4, "f(a)")
+    server.inline(URI, 0, 8)
+    assert [fill["request"]["prefix"] for fill in engine.seen()] == ["x = ", "x = f(a)"]
+
+
+def test_typing_on_while_the_answer_is_computed_keeps_the_work(lsp: LspSession, start: StartEngine) -> None:
+    """An editor that sends the change, the cancellation of the old request and the new one in one burst."""
+    patient = {"inline": {"debounce_ms": 0, "deadline_ms": 60_000}}
+    engine = start("--steps", "50", "--step-ms", "20", "--middle", "f(a)", initializationOptions=patient)
+    lsp.open(URI, "x = \n")
+    first = lsp.start_inline(URI, 0, 4)
+    eventually(lambda: bool(engine.seen()))
+    type_in(lsp, 2, 0, 4, "f")
+    lsp.cancel(first)
+    second = lsp.start_inline(URI, 0, 5)
+    type_in(lsp, 3, 0, 5, "(")
+    assert lsp.response(second)["result"] is None
+    assert texts(lsp.inline(URI, 0, 6)) == ["a)"]
+    assert [fill["end"] for fill in engine.seen()] == ["done"]
+
+
+def test_what_comes_after_the_deadline_is_there_for_the_next_request(server: LspSession, script: StartEngine) -> None:
+    engine = script("--steps", "10", "--step-ms", "100")
+    server.open(URI, STUB)
+    assert server.inline(URI, 2, 0) is None
+    assert "no suggestion: the answer took longer than 300 ms" in server.logged()
+    eventually(lambda: engine.seen()[0]["end"] == "done")
+    assert texts(server.inline(URI, 2, 0)) == ["scripted()"]
+    assert len(engine.seen()) == 1
+
+
+def reasons(editor: LspSession, name: str) -> list[tuple[str, int]]:
+    """Why requests for a file were answered with nothing, and how often."""
+    answer = editor.ask("workspace/executeCommand", {"command": "dg.explain"})["result"]
+    return [(reason["reason"], reason["count"]) for reason in answer["reasons"] if reason["file"] == name]
+
+
+def test_nothing_is_known_too_and_its_reason_told_again(server: LspSession, script: StartEngine) -> None:
+    engine = script("--middle", "  ")
+    server.open("file:///blank.py", STUB)
+    assert [server.inline("file:///blank.py", 2, 0) for _ in range(2)] == [None, None]
+    assert len(engine.seen()) == 1
+    assert reasons(server, "blank.py") == [("no suggestion: the answer was blank", 2)]
+
+
+def test_a_superseded_request_is_kept_as_a_reason(server: LspSession, script: StartEngine) -> None:
+    engine = script(*SLOW)
+    server.open("file:///old.py", STUB)
+    request = server.start_inline("file:///old.py", 2, 0, trigger=1)
+    eventually(lambda: bool(engine.seen()))
+    server.change("file:///old.py", 2, replace_line(0, "def area(width):\n"))
+    assert server.response(request)["result"] is None
+    assert reasons(server, "old.py") == [("the text or the cursor moved on before the answer came", 1)]
+
+
+def test_a_text_of_several_lines_may_be_typed_on_over_the_line_end(server: LspSession, script: StartEngine) -> None:
+    engine = script("--middle", "one()\ntwo()")
+    server.open(URI, "a = 1\r\n\r\nb = 2\r\n")
+    assert texts(server.inline(URI, 1, 0)) == ["one()\ntwo()"]
+    type_in(server, 2, 1, 0, "one()\r\n")
+    (item,) = server.inline(URI, 2, 0)
+    assert item == {"insertText": "two()", "range": {"start": position(2, 0), "end": position(2, 0)}}
+    assert len(engine.seen()) == 1

@@ -1,0 +1,102 @@
+"""textDocument/completion: the same texts as entries of the completion list, for editors without ghost text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Coroutine
+from textwrap import dedent
+from typing import Any
+
+from lsprotocol import types
+
+from dg_lsp.features.at_cursor import AtCursor, Offer, Trigger
+from dg_lsp.session import Session
+
+OPTIONS = types.CompletionOptions(trigger_characters=[".", "("], resolve_provider=True)
+
+_ITEMS = 3
+_MAX_LABEL = 60
+_LAST = "~"
+"""Sorts behind letters and digits: what other servers know for certain comes first."""
+_CLIENT_MS = {"helix": 250}
+"""What an editor waits itself, by its name."""
+_WORD = re.compile(r"\w*$")
+
+
+class Completion:
+    """Answers with at most three entries. A list of none is open too: an answer may be there at the next key."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._at_cursor = AtCursor(session)
+
+    def request(self, params: types.CompletionParams) -> Coroutine[Any, Any, types.CompletionList | None]:
+        """Take the snapshot and the turn now, before any later message, and hand back the work."""
+        inline = self._session.settings.inline
+        kind = params.context.trigger_kind if params.context else types.CompletionTriggerKind.Invoked
+        # "Invoked" is also what editors say while the user types a word: no sign of a wish, but of some patience.
+        invoked = kind == types.CompletionTriggerKind.Invoked
+        trigger = Trigger(
+            manual=False,
+            texts=_ITEMS,
+            deadline_ms=inline.manual_deadline_ms if invoked else inline.deadline_ms,
+            client_ms=_CLIENT_MS.get(self._session.editor, 0),
+        )
+        return self._at_cursor.request(params.text_document.uri, params.position, trigger, self._list)
+
+    def resolve(self, item: types.CompletionItem) -> types.CompletionItem:
+        """Show the code as it will stand."""
+        if isinstance(item.data, dict) and {"code", "language"} <= item.data.keys():
+            code, language = str(item.data["code"]), str(item.data["language"])
+            if types.MarkupKind.Markdown in (self._abilities().documentation_format or ()):
+                fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+                value = f"{fence}{language}\n{code}\n{fence}"
+                item.documentation = types.MarkupContent(types.MarkupKind.Markdown, value)
+            else:
+                item.documentation = code
+        return item
+
+    def _list(self, offer: Offer) -> types.CompletionList:
+        items = [self._item(offer, text, number) for number, text in enumerate(offer.texts)]
+        return types.CompletionList(is_incomplete=True, items=items)
+
+    def _item(self, offer: Offer, text: str, number: int) -> types.CompletionItem:
+        """The entry replaces the word before the cursor by itself and the text.
+
+        So the word agrees with the entry wherever an editor takes it from: it filters by the text in the range, and
+        some insert no other way.
+        """
+        snapshot, offset, encoding = offer.snapshot, offer.hole.start, self._session.encoding
+        line = snapshot.line_at(offset)
+        head, tail = snapshot.text[snapshot.line_start(line) : offset], snapshot.text[offset : snapshot.line_end(line)]
+        word = _WORD.findall(head)[0]
+        place = types.Range(snapshot.position_at(offset - len(word), encoding), snapshot.position_at(offset, encoding))
+        label, abilities = _label(word + text), self._abilities()
+        modes = abilities.insert_text_mode_support
+        as_is = types.InsertTextMode.AsIs in modes.value_set if modes else False
+        return types.CompletionItem(
+            label=label,
+            label_details=types.CompletionItemLabelDetails(description="dg")
+            if abilities.label_details_support
+            else None,
+            kind=types.CompletionItemKind.Text,
+            sort_text=f"{_LAST}{number}",
+            filter_text=word + text.strip().split("\n", 1)[0],
+            insert_text_format=types.InsertTextFormat.PlainText,
+            insert_text_mode=types.InsertTextMode.AsIs if as_is else None,
+            text_edit=types.TextEdit(place, word + text),
+            data={"code": dedent(head + text + tail), "language": snapshot.language_id},
+        )
+
+    def _abilities(self) -> types.ClientCompletionItemOptions:
+        text_document = self._session.capabilities.text_document
+        completion = text_document.completion if text_document else None
+        return (completion and completion.completion_item) or types.ClientCompletionItemOptions()
+
+
+def _label(code: str) -> str:
+    """The first line with code, in a width that a list can show."""
+    first, *more = code.strip().split("\n", 1)
+    if len(first) > _MAX_LABEL:
+        return first[: _MAX_LABEL - 1] + "…"
+    return first.rstrip() + (" …" if more else "")
