@@ -8,6 +8,8 @@ from __future__ import annotations
 import pytest
 from lsp_session import SLOW, STUB, URI, LspSession, Message, StartEngine, eventually, message, position, replace_line
 
+from dg_lsp.reasons import SUPERSEDED
+
 
 def test_edits_behind_unusual_line_characters_land_where_the_editor_means(
     server: LspSession, script: StartEngine
@@ -234,7 +236,7 @@ def test_a_superseded_request_is_kept_as_a_reason(server: LspSession, script: St
     eventually(lambda: bool(engine.seen()))
     server.change("file:///old.py", 2, replace_line(0, "def area(width):\n"))
     assert server.response(request)["result"] is None
-    assert reasons(server, "old.py") == [("the text or the cursor moved on before the answer came", 1)]
+    assert reasons(server, "old.py") == [(SUPERSEDED, 1)]
 
 
 def test_a_text_of_several_lines_may_be_typed_on_over_the_line_end(server: LspSession, script: StartEngine) -> None:
