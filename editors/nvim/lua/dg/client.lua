@@ -1,0 +1,162 @@
+--- The language server: started, stopped, asked. What differs between versions of Neovim's client stands here.
+local config = require('dg.config')
+local status = require('dg.status')
+
+local M = {}
+
+M.NAME = 'dg'
+local MARKERS = { '.git', 'pyproject.toml', 'package.json', 'Cargo.toml', 'go.mod' }
+local LOG_LINES = 500
+
+-- From 0.11 on the functions of a client are methods, and `vim.lsp.config` is there.
+local METHODS = vim.lsp.config ~= nil
+
+---@type string[] What the server logged, oldest first.
+M.log = {}
+
+--- The server of a buffer, or any.
+---@param buf? integer
+---@return vim.lsp.Client?
+function M.get(buf)
+  return vim.lsp.get_clients({ name = M.NAME, bufnr = buf })[1]
+end
+
+--- Call a function of a client.
+function M.call(client, name, ...)
+  if METHODS then
+    return client[name](client, ...)
+  end
+  return client[name](...)
+end
+
+--- Send a request; its id, or nil when the server is gone.
+---@return integer?
+function M.request(client, method, params, handler, buf)
+  local sent, id = M.call(client, 'request', method, params, handler, buf)
+  return sent and id or nil
+end
+
+--- The byte at which a character of the protocol begins in a line of a buffer. Lines and bytes from 0.
+---@param buf integer
+---@param position lsp.Position
+---@param encoding string
+---@return integer
+function M.byte(buf, position, encoding)
+  local line = vim.api.nvim_buf_get_lines(buf, position.line, position.line + 1, false)[1] or ''
+  if METHODS then
+    return vim.str_byteindex(line, encoding, position.character, false)
+  end
+  return vim.lsp.util._str_byteindex_enc(line, position.character, encoding)
+end
+
+--- Say one line to the user.
+function M.say(text, level)
+  vim.notify('dg: ' .. text, level or vim.log.levels.INFO)
+end
+
+--- Whether the server's program can be started; if not, the user is told what to do.
+---@return boolean
+function M.executable()
+  local program = config.options.cmd[1]
+  if program and vim.fn.executable(program) == 1 then
+    return true
+  end
+  local hint = 'put it on PATH (`make demo` installs it to .venv/bin) or name it: setup{ cmd = { "/path/to/dg-lsp" } }'
+  M.say(('the server `%s` was not found; %s'):format(program or '', hint), vim.log.levels.ERROR)
+  return false
+end
+
+local function log(_, message)
+  for line in vim.gsplit(message.message, '\n', { plain = true }) do
+    table.insert(M.log, os.date('%H:%M:%S ') .. line)
+  end
+  while #M.log > LOG_LINES do
+    table.remove(M.log, 1)
+  end
+end
+
+---@return vim.lsp.ClientConfig
+local function client_config()
+  local options = config.options
+  -- An empty Lua table would be sent as an empty list.
+  local settings = next(options.settings) and options.settings or vim.empty_dict()
+  return {
+    name = M.NAME,
+    cmd = options.cmd,
+    filetypes = options.filetypes,
+    init_options = settings,
+    settings = { dg = settings },
+    handlers = {
+      ['didChangeStatus'] = function(_, params)
+        status.set(params)
+      end,
+      ['dg/draft'] = function(_, draft)
+        require('dg.watch').draft(draft)
+      end,
+      ['window/logMessage'] = log,
+    },
+    on_exit = vim.schedule_wrap(function()
+      status.set(nil)
+    end),
+  }
+end
+
+local function attach(buf)
+  if vim.bo[buf].buftype ~= '' or not vim.tbl_contains(config.options.filetypes, vim.bo[buf].filetype) then
+    return
+  end
+  local own = client_config()
+  own.root_dir = vim.fs.root(buf, MARKERS)
+  vim.lsp.start(own, { bufnr = buf })
+end
+
+--- Start the server for the buffers that are open and those to come.
+function M.start()
+  if not M.executable() then
+    return
+  end
+  if METHODS then
+    vim.lsp.config(M.NAME, vim.tbl_extend('error', client_config(), { root_markers = MARKERS }))
+    vim.lsp.enable(M.NAME)
+    return
+  end
+  local group = vim.api.nvim_create_augroup('dg.start', {})
+  vim.api.nvim_create_autocmd('FileType', {
+    group = group,
+    pattern = config.options.filetypes,
+    callback = function(event)
+      attach(event.buf)
+    end,
+  })
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(buf) then
+      attach(buf)
+    end
+  end
+end
+
+--- Stop the server, then call `after`.
+---@param after? fun()
+function M.stop(after)
+  if METHODS then
+    vim.lsp.enable(M.NAME, false)
+  else
+    vim.api.nvim_create_augroup('dg.start', {})
+  end
+  local clients = vim.lsp.get_clients({ name = M.NAME })
+  for _, client in ipairs(clients) do
+    M.call(client, 'stop')
+  end
+  local function wait(left)
+    if left > 0 and M.get() then
+      vim.defer_fn(function()
+        wait(left - 1)
+      end, 50)
+    elseif after then
+      after()
+    end
+  end
+  wait(200)
+end
+
+return M

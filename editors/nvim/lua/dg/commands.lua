@@ -1,0 +1,192 @@
+--- `:Dg` and its subcommands.
+local client = require('dg.client')
+
+local M = {}
+
+---@class dg.Command
+---@field help string
+---@field arguments? string[]
+---@field run fun(argument?: string)
+
+--- A scratch window with lines of text, closed with `q`.
+local function show(title, lines)
+  vim.cmd.new({ mods = { split = 'botright' } })
+  local buf = vim.api.nvim_get_current_buf()
+  vim.api.nvim_buf_set_name(buf, ('dg://%s/%d'):format(title, buf))
+  vim.api.nvim_buf_set_lines(buf, 0, -1, false, lines)
+  vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = 'nofile', 'wipe', false
+  vim.bo[buf].modifiable = false
+  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buf })
+end
+
+--- The server of the current buffer; without one the user is told why.
+local function server()
+  local buf = vim.api.nvim_get_current_buf()
+  local found = client.get(buf)
+  if found then
+    return found
+  end
+  local filetype = vim.bo[buf].filetype
+  if not client.get() then
+    client.say('the server does not run: `:Dg start`, and `:checkhealth dg` if it ends at once', vim.log.levels.WARN)
+  elseif not vim.tbl_contains(require('dg.config').options.filetypes, filetype) then
+    client.say(('not used for the filetype "%s": add it to setup{ filetypes }'):format(filetype), vim.log.levels.WARN)
+  else
+    client.say('the server does not serve this buffer: save it to a file, or `:edit` it again', vim.log.levels.WARN)
+  end
+end
+
+local function ask(method, params, on_result)
+  local of = server()
+  if not of then
+    return
+  end
+  client.request(of, method, params, function(failure, result)
+    if failure then
+      client.say(failure.message, vim.log.levels.ERROR)
+    elseif on_result then
+      on_result(result)
+    end
+  end, vim.api.nvim_get_current_buf())
+end
+
+local function explain()
+  -- The server itself shows the latest reason.
+  ask('workspace/executeCommand', { command = 'dg.explain', arguments = { vim.uri_from_bufnr(0) } })
+end
+
+local function status()
+  ask('dg/status', vim.empty_dict(), function(it)
+    local p50 = it.latency_ms.fills > 0 and it.latency_ms.p50
+    local latency = p50 and (', %.0f ms a suggestion (p50)'):format(p50) or ''
+    local automatic = require('dg.suggest').on(vim.api.nvim_get_current_buf()) and 'on' or 'off'
+    client.say(('%s%s; automatic suggestions are %s here'):format(it.message, latency, automatic))
+  end)
+end
+
+local function fill()
+  if not server() then
+    return
+  end
+  vim.lsp.buf.code_action({
+    context = { only = { 'refactor.rewrite' }, diagnostics = {} },
+    filter = function(action)
+      return vim.startswith(action.title, 'Fill this function')
+    end,
+    apply = true,
+  })
+end
+
+local function doctor()
+  if not client.executable() then
+    return
+  end
+  local command = vim.list_extend(vim.deepcopy(require('dg.config').options.cmd), { 'doctor' })
+  client.say('the doctor is looking ...')
+  vim.system(command, { text = true }, function(done)
+    vim.schedule(function()
+      show('doctor', vim.split(vim.trim(done.stdout .. done.stderr), '\n', { plain = true }))
+    end)
+  end)
+end
+
+local function switch(on)
+  return function(where)
+    require('dg.suggest').enable(on, where)
+  end
+end
+
+local WHERE = { 'buffer', 'filetype' }
+
+---@type table<string, dg.Command>
+local commands = {
+  start = { help = 'start the server', run = client.start },
+  stop = {
+    help = 'stop the server (the engine stops by itself when nobody uses it)',
+    run = function()
+      client.stop()
+    end,
+  },
+  restart = {
+    help = 'stop the server and start it again',
+    run = function()
+      client.stop(client.start)
+    end,
+  },
+  enable = { help = 'suggestions come by themselves: everywhere, or here', arguments = WHERE, run = switch(true) },
+  disable = { help = 'suggestions come on request alone: everywhere, or here', arguments = WHERE, run = switch(false) },
+  status = { help = 'how the server is', run = status },
+  explain = { help = 'why there was no suggestion', run = explain },
+  log = {
+    help = 'what the server logged',
+    run = function()
+      show('log', #client.log > 0 and client.log or { 'The server has logged nothing so far.' })
+    end,
+  },
+  doctor = { help = 'what is wrong with the installation', run = doctor },
+  fill = { help = 'fill the empty function around the cursor', run = fill },
+  watch = {
+    help = 'fill the hole at the cursor and show every step',
+    arguments = { 'accept', 'stop' },
+    run = function(what)
+      require('dg.watch')[what or 'start']()
+    end,
+  },
+}
+
+commands.help = {
+  help = 'this list',
+  run = function()
+    local lines = {}
+    for _, name in ipairs(M.names()) do
+      local arguments = commands[name].arguments
+      local shown = name .. (arguments and (' [%s]'):format(table.concat(arguments, '|')) or '')
+      table.insert(lines, (':Dg %-26s %s'):format(shown, commands[name].help))
+    end
+    show('help', lines)
+  end,
+}
+
+--- The names of the subcommands.
+---@return string[]
+function M.names()
+  local names = vim.tbl_keys(commands)
+  table.sort(names)
+  return names
+end
+
+--- Run `:Dg` with its words.
+---@param words string[]
+function M.run(words)
+  local name, argument = words[1] or 'help', words[2]
+  local command = commands[name]
+  if not command then
+    client.say(('there is no `:Dg %s`: see `:Dg help`'):format(name), vim.log.levels.ERROR)
+  elseif #words > 2 or (argument and not vim.tbl_contains(command.arguments or {}, argument)) then
+    local takes = command.arguments and table.concat(command.arguments, ' or ') or 'nothing'
+    client.say(('`:Dg %s` takes %s'):format(name, takes), vim.log.levels.ERROR)
+  elseif name ~= 'help' and not require('dg').ready then
+    client.say('call `require("dg").setup()` in your init.lua first', vim.log.levels.ERROR)
+  else
+    command.run(argument)
+  end
+end
+
+--- The words that can stand at the end of a command line.
+---@param lead string
+---@param line string
+---@return string[]
+function M.complete(lead, line)
+  local words = vim.split(vim.trim(line:sub(1, #line - #lead)), '%s+')
+  local candidates = {}
+  if #words == 1 then
+    candidates = M.names()
+  elseif #words == 2 then
+    candidates = (commands[words[2]] or {}).arguments or {}
+  end
+  return vim.tbl_filter(function(word)
+    return vim.startswith(word, lead)
+  end, candidates)
+end
+
+return M

@@ -1,0 +1,56 @@
+--- The options of `setup`.
+local M = {}
+
+---@class dg.Options
+---@field cmd string[] How the server is started.
+---@field filetypes string[] In which buffers.
+---@field settings table The server's settings: the section `dg` of docs/editors.md.
+---@field auto boolean Whether suggestions come by themselves; without, by `trigger` and `next` alone.
+---@field keys table<string, string> Keys of insert mode by action. There are none by default, <Tab> is yours.
+M.defaults = {
+  cmd = { 'dg-lsp' },
+  filetypes = {
+    'c',
+    'cpp',
+    'go',
+    'java',
+    'javascript',
+    'javascriptreact',
+    'python',
+    'rust',
+    'typescript',
+    'typescriptreact',
+  },
+  settings = {},
+  auto = true,
+  keys = {},
+}
+
+M.actions = { 'accept', 'accept_word', 'accept_line', 'next', 'prev', 'trigger', 'dismiss', 'watch' }
+
+---@type dg.Options
+M.options = vim.deepcopy(M.defaults)
+
+--- Take the user's options over the defaults. Raises an error that names the wrong one.
+---@param given? table
+function M.set(given)
+  given = given or {}
+  for name, value in pairs(given) do
+    local default = M.defaults[name]
+    if default == nil then
+      local known = vim.tbl_keys(M.defaults)
+      table.sort(known)
+      error(('dg: unknown option `%s` (there are: %s)'):format(name, table.concat(known, ', ')), 0)
+    elseif type(value) ~= type(default) then
+      error(('dg: the option `%s` takes a %s, not a %s'):format(name, type(default), type(value)), 0)
+    end
+  end
+  for action in pairs(given.keys or {}) do
+    if not vim.tbl_contains(M.actions, action) then
+      error(('dg: unknown action `keys.%s` (there are: %s)'):format(action, table.concat(M.actions, ', ')), 0)
+    end
+  end
+  M.options = vim.tbl_extend('force', vim.deepcopy(M.defaults), given)
+end
+
+return M

@@ -1,0 +1,15 @@
+-- The command is there without `setup`; it says what to do where the plugin was not set up.
+if vim.g.loaded_dg then
+  return
+end
+vim.g.loaded_dg = true
+
+vim.api.nvim_create_user_command('Dg', function(call)
+  require('dg.commands').run(call.fargs)
+end, {
+  nargs = '*',
+  desc = 'dg-lsp: fill gaps in code (see :Dg help)',
+  complete = function(lead, line)
+    return require('dg.commands').complete(lead, line)
+  end,
+})
