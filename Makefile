@@ -4,13 +4,28 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test lint bench corpus vscode clean
+# Where editors for tests are kept.
+export DG_EDITORS ?= $(CURDIR)/.editors
+
+.PHONY: demo test test-editors neovim lint bench corpus vscode clean
 
 demo: $(VENV)/.engine
 	@$(BIN)/dg-lsp demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest tests
+
+# Real editors: what cannot be had is skipped, or fails with REQUIRE_EDITORS=1.
+test-editors: $(VENV)/.dev neovim
+	$(BIN)/pytest -rs tests/editors
+
+neovim: $(DG_EDITORS)/neovim-0.12/bin/nvim $(DG_EDITORS)/neovim-0.10/bin/nvim
+
+$(DG_EDITORS)/neovim-0.12/bin/nvim: SUITE := forky
+$(DG_EDITORS)/neovim-0.10/bin/nvim: SUITE := trixie
+$(DG_EDITORS)/neovim-%/bin/nvim:
+	@echo "Fetching Neovim $* ..."
+	@tests/editors/get_neovim.sh $(DG_EDITORS)/neovim-$* $(SUITE) || echo "make: no Neovim $*, its tests are skipped"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

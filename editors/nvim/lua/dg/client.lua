@@ -145,7 +145,9 @@ function M.stop(after)
   end
   local clients = vim.lsp.get_clients({ name = M.NAME })
   for _, client in ipairs(clients) do
-    M.call(client, 'stop')
+    if not client._is_stopping then -- from 0.12 on, by `enable`
+      M.call(client, 'stop')
+    end
   end
   local function wait(left)
     if left > 0 and M.get() then

@@ -161,10 +161,10 @@ function M.run(words)
   local name, argument = words[1] or 'help', words[2]
   local command = commands[name]
   if not command then
-    client.say(('there is no `:Dg %s`: see `:Dg help`'):format(name), vim.log.levels.ERROR)
+    client.say(('there is no `:Dg %s`: see `:Dg help`'):format(name), vim.log.levels.WARN)
   elseif #words > 2 or (argument and not vim.tbl_contains(command.arguments or {}, argument)) then
     local takes = command.arguments and table.concat(command.arguments, ' or ') or 'nothing'
-    client.say(('`:Dg %s` takes %s'):format(name, takes), vim.log.levels.ERROR)
+    client.say(('`:Dg %s` takes %s'):format(name, takes), vim.log.levels.WARN)
   elseif name ~= 'help' and not require('dg').ready then
     client.say('call `require("dg").setup()` in your init.lua first', vim.log.levels.ERROR)
   else

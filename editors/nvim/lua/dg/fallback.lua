@@ -60,14 +60,17 @@ function M.enable(buf, on)
   })
 end
 
---- The ghost text is ours already: there is no other to switch off, to accept, to dismiss or to take over.
+--- Our ghost text looks after Neovim's menu itself.
+function M.setup() end
+
+--- The ghost text is ours already: there is no other to switch off, to dismiss or to take over.
 function M.ghost_changed() end
 
 ---@return boolean
-function M.accept()
+function M.dismiss()
   return false
 end
 
-M.dismiss, M.hand_over = M.accept, M.accept
+M.hand_over = M.dismiss
 
 return M

@@ -67,13 +67,9 @@ end
 --- Accept all of the suggestion. Like the others: true when there is one, so that a key can do something else.
 ---@return boolean
 function M.accept()
-  local buf = api.nvim_get_current_buf()
-  if ghost.candidates(buf) then
-    return act(function()
-      ghost.take(buf, pieces.all)
-    end)
-  end
-  return automatic.accept(buf)
+  return act(function(buf)
+    ghost.take(buf, pieces.all)
+  end)
 end
 
 --- Accept the suggestion's next word.
@@ -145,6 +141,7 @@ end
 function M.setup()
   ghost.on_change = automatic.ghost_changed
   ghost.setup()
+  automatic.setup()
   local group = api.nvim_create_augroup('dg.suggest', {})
   api.nvim_create_autocmd({ 'LspAttach', 'LspDetach' }, {
     group = group,

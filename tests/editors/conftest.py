@@ -1,0 +1,62 @@
+"""Fixtures with real editors. What is not there is skipped, or fails where REQUIRE_EDITORS=1 is set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsp_session import ScriptedEngines, short_folder
+
+
+def skip(reason: str) -> None:
+    """Skip the test that cannot run here; with REQUIRE_EDITORS=1 it fails."""
+    if os.environ.get("REQUIRE_EDITORS") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(params=["0.12", "0.10"])
+def version(request: pytest.FixtureRequest) -> str:
+    """A version of Neovim that is there: with its own inline completion, and without."""
+    pytest.importorskip("pynvim", reason="pynvim is not installed: run `make test-editors`")
+    import nvim
+
+    if reason := nvim.missing(request.param):
+        skip(reason)
+    return str(request.param)
+
+
+@pytest.fixture
+def engines() -> Iterator[tuple[Path, ScriptedEngines]]:
+    """A runtime folder and the stand-ins for the engine there."""
+    with short_folder() as folder:
+        engines = ScriptedEngines(folder)
+        yield folder, engines
+        engines.end()
+
+
+@pytest.fixture
+def neovim(version: str, engines: tuple[Path, ScriptedEngines]) -> Iterator[Callable[..., Any]]:
+    """Starts a Neovim with options of `setup`; at the end it must have had no errors and leave nothing behind."""
+    import nvim
+
+    opened: list[nvim.Neovim] = []
+    with short_folder() as home:
+
+        def start(**options: Any) -> nvim.Neovim:
+            opened.append(nvim.Neovim(version, home, engines[0], **options))
+            return opened[-1]
+
+        yield start
+        try:
+            for one in opened:
+                assert one.errors() == []
+                server = one.server_pid() if one.lua("return require('dg.client').get() ~= nil") else None
+                assert one.quit() == 0
+                nvim.eventually(lambda: not (server and os.path.exists(f"/proc/{server}")), "the server ends")  # noqa: B023
+        finally:
+            for one in opened:
+                one.close()

@@ -1,0 +1,316 @@
+"""The plugin in a real Neovim with the real server, and the scripted engine where the answer's content matters."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lsp_session import SLOW, STUB, ScriptedEngines, eventually
+
+if TYPE_CHECKING:
+    from nvim import Neovim
+
+pytestmark = pytest.mark.timeout(300)
+
+Start = Callable[..., "Neovim"]
+Engines = tuple[Path, ScriptedEngines]
+
+PATIENT = {"inline": {"deadline_ms": 20000}}
+"""Settings for a machine that is busy."""
+
+
+def ready(neovim: Start, engines: Engines, *script: str, text: str = "value = \n", **options: Any) -> tuple[Any, Any]:
+    """A Neovim with a file `sample.py` in it, served by an engine that answers by the script."""
+    engine = engines[1].start(*script)
+    editor = neovim(settings=PATIENT, **options)
+    editor.open("sample.py", text)
+    editor.until_ready()
+    return editor, engine
+
+
+def test_ghost_text_comes_while_typing_and_is_accepted(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute(1, 2)")
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute(1, 2)")
+    assert editor.text == "value = "
+    assert editor.act("accept")
+    eventually(lambda: editor.text == "value = compute(1, 2)")
+    assert editor.cursor == (1, len("value = compute(1, 2)"))
+    assert editor.mode == "i"
+    editor.type("<Esc>u")
+    eventually(lambda: editor.text == "value = ")  # what was accepted is undone alone
+
+
+def test_several_lines_are_shown_below_and_accepted_with_theirs(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(
+        neovim, engines, "--middle", "if a:\n        return b", text="def f(a, b):\n    x = 1\n    return x\n"
+    )
+    editor.type("jjggo")
+    editor.wait_for_ghost("if a:\n        return b")
+    editor.act("accept")
+    eventually(lambda: "    if a:\n        return b" in editor.text)
+    assert editor.cursor == (3, len("        return b"))
+
+
+def test_words_and_lines_are_taken_one_by_one(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "alpha(beta) + gamma")
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("alpha(beta) + gamma")
+    for taken, left in (("alpha", "(beta) + gamma"), ("alpha(", "beta) + gamma"), ("alpha(beta", ") + gamma")):
+        assert editor.act("accept_word")
+        eventually(lambda taken=taken: editor.text == f"value = {taken}")
+        eventually(lambda left=left: editor.ghost() == left)
+    assert editor.act("accept_line")
+    eventually(lambda: editor.text == "value = alpha(beta) + gamma")
+    editor.type("<Esc>u")
+    eventually(lambda: editor.text == "value = alpha(beta")  # each piece can be undone alone
+
+
+def test_what_is_typed_of_the_suggestion_stays_suggested(neovim: Start, engines: Engines) -> None:
+    editor, engine = ready(neovim, engines, "--middle", "compute(1, 2)")
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute(1, 2)")
+    engine.script(*SLOW)  # what stays is what was shown, not a new answer
+    editor.type("com")
+    eventually(lambda: editor.ghost() == "pute(1, 2)")
+    editor.act("accept")
+    eventually(lambda: editor.text == "value = compute(1, 2)")
+
+
+def test_asked_by_hand_there_are_several_to_choose_from(neovim: Start, engines: Engines) -> None:
+    script = ("--middle", "first()", "--middle", "second()", "--middle", "third()")
+    editor, _ = ready(neovim, engines, *script)
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("first()")
+    for shown in ("second() (2/3)", "third() (3/3)", "first() (1/3)"):
+        editor.act("next")
+        editor.wait_for_ghost(shown)
+    editor.act("prev")
+    editor.wait_for_ghost("third() (3/3)")
+    editor.act("accept")
+    eventually(lambda: editor.text == "value = third()")
+
+
+def test_without_automatic_suggestions_they_come_on_request(neovim: Start, engines: Engines) -> None:
+    editor, engine = ready(neovim, engines, "--middle", "compute()", auto=False)
+    assert editor.status() == "dg off"
+    editor.type("Gccvalue = ")
+    time.sleep(0.6)
+    assert (editor.ghost(), engine.seen()) == ("", [])
+    editor.act("trigger")
+    editor.wait_for_ghost("compute()")
+    editor.act("accept")
+    eventually(lambda: editor.text == "value = compute()")
+
+
+def test_a_dismissed_suggestion_is_gone_until_something_is_typed(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute()")
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute()")
+    assert editor.act("dismiss")
+    eventually(lambda: editor.ghost() == "")
+    time.sleep(0.6)
+    assert editor.ghost() == ""
+    assert not editor.act("accept")
+    editor.type("1 + ")
+    editor.wait_for_ghost("compute()")
+
+
+def test_it_is_turned_off_and_on_by_buffer_and_filetype(neovim: Start, engines: Engines) -> None:
+    editor, engine = ready(neovim, engines, "--middle", "compute()")
+    for off, on in (
+        ("disable buffer", "enable buffer"),
+        ("disable filetype", "enable filetype"),
+        ("disable", "enable"),
+    ):
+        editor.command(f"Dg {off}")
+        assert editor.status() == "dg off"
+        engine.script("--middle", "compute()")
+        editor.type("Gccvalue = ")
+        time.sleep(0.5)
+        assert (editor.ghost(), engine.seen()) == ("", [])
+        editor.type("<Esc>")
+        editor.command(f"Dg {on}")
+        assert editor.status() == "dg"
+        editor.type("ccvalue = ")
+        editor.wait_for_ghost("compute()")
+        editor.type("<Esc>")
+
+
+def test_an_empty_function_is_filled_by_command_and_by_code_action(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "return width * height", text=STUB)
+    filled = STUB.replace("pass", "return width * height").rstrip("\n")
+    editor.type("gg")
+    editor.command("Dg fill")
+    eventually(lambda: editor.text == filled)
+    editor.type("u")
+    eventually(lambda: editor.text == STUB.rstrip("\n"))
+    editor.lua(
+        "vim.ui.select = function(items, options, choose) _G.titles = vim.tbl_map(options.format_item, items)"
+        " choose(items[1], 1) end; vim.lsp.buf.code_action()"
+    )
+    eventually(lambda: editor.text == filled)
+    assert editor.lua("return _G.titles[1]").startswith("Fill this function `area`")
+
+
+def test_the_canvas_is_watched_while_it_settles_and_then_taken(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--steps", "5", "--middle", "return 0", text=STUB)
+    editor.type("gg")
+    editor.command("Dg watch")
+    eventually(lambda: editor.lua("return #require('dg.watch').seen()") == 5)
+    eventually(lambda: "50 % sure" in str(view(editor)))
+    assert editor.lua("return require('dg.watch').seen()")[2] == {"step": 3, "steps": 5, "text": "ret", "settled": 3}
+    assert editor.text == STUB.rstrip("\n")
+    editor.type("<CR>")
+    eventually(lambda: editor.text == STUB.replace("pass", "return 0").rstrip("\n"))
+    assert view(editor) == []
+    assert editor.lua("return vim.fn.maparg('<CR>', 'n')") == ""
+
+
+def test_a_watched_fill_shows_what_has_settled_and_is_stopped(neovim: Start, engines: Engines) -> None:
+    editor, engine = ready(neovim, engines, *SLOW, "--middle", "return 0" * 200, text=STUB)
+    editor.type("gg")
+    editor.command("Dg watch")
+    eventually(lambda: editor.lua("return #require('dg.watch').seen()") >= 3)
+    mark = next(mark for mark in view(editor) if "virt_text" in mark)
+    groups = [group for _, group in mark["virt_text"]]
+    assert {"DgWatchSettled", "DgWatchDraft"} == set(groups)
+    assert groups == sorted(groups, reverse=True)  # the script settles from the left
+    assert [mark for mark in view(editor) if mark.get("hl_group") == "DgWatchPinned"]
+    editor.type("<C-c>")
+    eventually(lambda: view(editor) == [])
+    eventually(lambda: engine.seen()[0]["end"] == "closed")
+    assert editor.text == STUB.rstrip("\n")
+
+
+def view(editor: Any) -> list[Any]:
+    """What `:Dg watch` has put over the text."""
+    namespace = "vim.api.nvim_get_namespaces()['dg.watch']"
+    marks = editor.lua(f"return vim.api.nvim_buf_get_extmarks(0, {namespace}, 0, -1, {{ details = true }})")
+    return [mark[3] for mark in marks]
+
+
+def test_the_statusline_follows_the_model_as_it_loads(neovim: Start, engines: Engines) -> None:
+    engine = engines[1].start("--load-ms", "100000")
+    editor = neovim()
+    editor.open("sample.py", "value = 1\n")
+    eventually(lambda: re.fullmatch(r"dg: Loading model \d+/100", editor.status()), within_s=60)
+    engine.script()
+    editor.until_ready()
+    told = editor.lua("return _G.statuses")
+    assert told[-1] == "dg"
+
+
+def test_a_file_with_secrets_stays_silent_and_explain_says_why(neovim: Start, engines: Engines) -> None:
+    editor, engine = ready(neovim, engines, filetypes=["python", "sh"])
+    editor.open(".env", "TOKEN=abc\n")
+    editor.type("oKEY=")
+    eventually(lambda: editor.status() == "dg inactive")
+    assert (editor.ghost(), engine.seen()) == ("", [])
+    editor.type("<Esc>")
+    editor.command("Dg explain")
+    eventually(lambda: [line for line in editor.said() if "no suggestion: .env" in line or ".env" in line])
+
+
+def test_where_the_server_is_not_used_explain_says_so(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines)
+    (editor.home / "notes.txt").write_text("x\n")
+    editor.command("edit notes.txt")
+    assert editor.status() == ""
+    editor.command("Dg explain")
+    assert 'dg: not used for the filetype "text": add it to setup{ filetypes }' in editor.said()
+
+
+def test_a_missing_program_is_one_message_that_says_what_to_do(neovim: Start) -> None:
+    editor = neovim(cmd=["dg-lsp-that-is-not-there"])
+    editor.command("edit a.py")
+    editor.command("edit b.py")
+    (message,) = editor.lua("return _G.said")
+    assert message.startswith("dg: the server `dg-lsp-that-is-not-there` was not found; put it on PATH")
+    editor.lua("_G.said = {}; vim.cmd('messages clear')")
+
+
+def test_commands_say_what_there_is(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines)
+    assert editor.lua("return vim.fn.getcompletion('Dg dis', 'cmdline')") == ["disable"]
+    assert editor.lua("return vim.fn.getcompletion('Dg enable ', 'cmdline')") == ["buffer", "filetype"]
+    editor.command("Dg status")
+    eventually(lambda: [line for line in editor.said() if line.startswith("dg: Ready: scripted on none")])
+    editor.command("Dg nonsense")
+    assert "dg: there is no `:Dg nonsense`: see `:Dg help`" in editor.said()
+    editor.command("Dg watch nonsense")
+    assert "dg: `:Dg watch` takes accept or stop" in editor.said()
+    editor.command("Dg help")
+    assert ":Dg explain" in editor.text
+    editor.type("q")
+    editor.command("Dg log")
+    assert editor.text
+
+
+def test_the_server_is_stopped_and_started_again(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute()")
+    first = editor.server_pid()
+    editor.command("Dg restart")
+    eventually(lambda: not Path(f"/proc/{first}").exists())
+    editor.until_ready()
+    assert editor.server_pid() != first
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute()")
+    editor.type("<Esc>")
+    editor.command("Dg stop")
+    eventually(lambda: editor.lua("return require('dg.client').get() == nil"))
+    assert editor.status() == ""
+
+
+def test_tab_stays_as_it_is_unless_it_is_given_to_dg(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute()")
+    editor.command("set expandtab shiftwidth=4")
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute()")
+    editor.type("<Tab>")
+    eventually(lambda: editor.text == "value =     ")
+
+
+def test_tab_given_to_dg_accepts_jumps_in_snippets_and_indents(neovim: Start, engines: Engines) -> None:
+    editor, engine = ready(neovim, engines, "--middle", "compute()", keys={"accept": "<Tab>"})
+    editor.command("set expandtab shiftwidth=4")
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute()")
+    editor.type("<Tab>")
+    eventually(lambda: editor.text == "value = compute()")
+    engine.script("--middle", " ")  # nothing is suggested from here on
+    editor.type("<Esc>cc")
+    editor.type("<Tab>")
+    eventually(lambda: editor.text == "    ")
+    if editor.version != "0.10":  # older ones have no key of their own for snippets
+        editor.lua("vim.snippet.expand('call($1, $2)')")
+        editor.type("a<Tab>b")
+        eventually(lambda: editor.text == "    call(a, b)")
+
+
+def test_the_menu_and_the_ghost_text_do_not_mix(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute()", text="computed = 1\ncomplete = 2\n\n")
+    editor.command("set completeopt=menu,menuone")
+    editor.type("Goco")
+    editor.wait_for_ghost("compute()")
+    editor.type("<C-x><C-n>")
+    eventually(lambda: editor.lua("return vim.fn.pumvisible()") == 1)
+    eventually(lambda: editor.ghost() == "")
+    time.sleep(0.5)
+    assert editor.ghost() == ""  # an entry is selected: its text is not what was suggested for
+    editor.type("<C-e>")
+    editor.wait_for_ghost("compute()")
+
+
+def test_health_is_told_in_full(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines)
+    editor.command("checkhealth dg")
+    report = editor.text
+    assert "ERROR" not in report
+    assert "dg-lsp doctor" in report
+    assert "serves: sample.py" in report
+    assert "nothing else suggests inline" in report
