@@ -13,7 +13,7 @@ demo: $(VENV)/.engine
 	@$(BIN)/dg-lsp demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest tests
+	$(BIN)/pytest
 
 # Real editors: what cannot be had is skipped, or fails with REQUIRE_EDITORS=1.
 test-editors: $(VENV)/.dev neovim

@@ -36,16 +36,21 @@ class State:
         return {"busy": self.busy, "message": self.message, "kind": self.kind, **command}
 
 
+WARN_OF_UNKNOWN = ("emacs", "Eglot")
+"""Editors (lsp-mode and eglot) that show a warning for each notification that they do not know."""
+
+
 class Status:
     """Tells the editor how the server is, with the notification `didChangeStatus` known from Copilot's server.
 
-    It is sent only when it differs from the last one.
+    It is sent only when it differs from the last one, and not to an editor named in `WARN_OF_UNKNOWN`.
     """
 
     def __init__(self, server: LanguageServer) -> None:
         self.reasons = Reasons()
         self.latency = Latency()
         self.health: Health | None = None
+        self.editor = ""
         self._server = server
         self._no_engine = ""
         self._left_out = ""
@@ -157,7 +162,8 @@ class Status:
         state = self.state
         if self._sent is None or state.as_json() != self._sent.as_json():
             self._sent = state
-            self._server.protocol.notify("didChangeStatus", state.as_json())
+            if self.editor not in WARN_OF_UNKNOWN:
+                self._server.protocol.notify("didChangeStatus", state.as_json())
 
     def _end_load(self, message: str) -> None:
         if self._load is not None:

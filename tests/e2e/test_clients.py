@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from lsp_session import STUB, URI, LspSession, Message, ScriptedEngine, ScriptedEngines, position, short_folder
+from lsp_session import (
+    STUB,
+    URI,
+    LspSession,
+    Message,
+    ScriptedEngine,
+    ScriptedEngines,
+    eventually,
+    position,
+    short_folder,
+)
 from lsprotocol.converters import get_converter
 from pytest_lsp import client_capabilities
 
@@ -59,7 +69,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
         server = LspSession(folder)
         server.answers["workspace/configuration"] = [{"inline": {"max_tokens": 11}, "function": {"max_tokens": 22}}]
         result = server.initialize(**_profile(editor.profile))
-        server.until_ready()
+        eventually(lambda: server.ask("dg/status")["result"]["state"] == "ready")
         yield Client(editor, server, engines, result)
         server.close()
         engines.end()
@@ -135,6 +145,16 @@ def test_progress_is_shown_and_ended(client: Client) -> None:
     assert methods[0] == "window/workDoneProgress/create"
     kinds = [m["params"]["value"]["kind"] for m in client.server.received if m["method"] == "$/progress"]
     assert (kinds[0], set(kinds[1:-1]), kinds[-1]) == ("begin", {"report"}, "end")
+
+
+def test_the_status_is_told_where_it_is_not_taken_for_an_error(client: Client) -> None:
+    engine = client.fresh()
+    client.server.open(URI, STUB)
+    (action,) = client.server.code_actions(URI, 1, 4)
+    client.server.ask("codeAction/resolve", action)
+    assert engine.seen()
+    told = bool(client.server.statuses())
+    assert told != (client.editor.profile in ("lsp-mode", "eglot-emacs-30"))
 
 
 def test_the_server_leaves_quietly(client: Client) -> None:

@@ -1,0 +1,139 @@
+"""Helix and Emacs in a real terminal, set up as editors/README.md says, with the real server and the default model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from guide import configuration
+from lsp_session import short_folder
+from terminal import Terminal
+
+EDITORS = Path(os.environ.get("DG_EDITORS", Path(__file__).parents[2] / ".editors"))
+HELIX, EMACS = EDITORS / "helix", EDITORS / "emacs"
+
+SAMPLE = """class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def move(self, x, y):
+        self.x = x
+
+    def __repr__(self):
+        pass
+"""
+EMACS_HERE = """
+(setq native-comp-enable-subr-trampolines nil native-comp-jit-compilation nil inhibit-startup-screen t
+      make-backup-files nil lsp-auto-guess-root t lsp-enabled-clients '(dg) lsp-enable-snippet nil
+      lsp-headerline-breadcrumb-enable nil lsp-modeline-code-actions-enable nil lsp-lens-enable nil)
+(dolist (folder (directory-files (getenv "PACKAGES") t "^[a-z]")) (add-to-list 'load-path folder))
+(dolist (key '(("<f5>" . lsp-inline-completion-display) ("<f6>" . lsp-execute-code-action)
+               ("<f7>" . eglot-code-actions) ("<f8>" . completion-at-point)))
+  (global-set-key (kbd (car key)) (cdr key)))
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty home folder with a project in it; the engine started from there ends with the test."""
+    with short_folder() as folder:
+        (folder / "project" / ".git").mkdir(parents=True)
+        (folder / "project" / "point.py").write_text(SAMPLE)
+        yield folder
+        environment = {**os.environ, "DG_RUNTIME_DIR": str(folder / "run")}
+        subprocess.run([sys.executable, "-m", "engine.cli", "stop"], env=environment, capture_output=True)
+
+
+def began(command: Sequence[str | Path], home: Path, **environment: str) -> Terminal:
+    """An editor on the sample, for which `dg-lsp` is on the PATH."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    variables = {"PATH": path, "HOME": str(home), "DG_RUNTIME_DIR": str(home / "run"), **environment}
+    if "PYTHONPATH" in os.environ:
+        variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    terminal = Terminal([str(part) for part in command], home / "project", variables)
+    terminal.until(lambda screen: "class Point" in screen, "the file")
+    return terminal
+
+
+def engine_is_ready(home: Path) -> bool:
+    environment = {**os.environ, "DG_RUNTIME_DIR": str(home / "run")}
+    command = [sys.executable, "-m", "engine.cli", "status"]
+    return "ready" in subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+
+
+def without_stub(screen: str) -> bool:
+    """Whether the body of `__repr__` is filled."""
+    return "__repr__" in screen and "pass" not in screen and "Fill this" not in screen
+
+
+@pytest.mark.skipif(not HELIX.exists(), reason=f"{HELIX} is not there: run `make test-editors`")
+class TestHelix:
+    @pytest.fixture
+    def helix(self, home: Path) -> Iterator[Terminal]:
+        (home / "helix").mkdir()
+        (home / "helix" / "languages.toml").write_text(configuration("Helix"))
+        terminal = began([HELIX / "bin" / "hx", "point.py:10:9"], home, XDG_CONFIG_HOME=str(home))
+        terminal.until(lambda _: engine_is_ready(home), "the engine")
+        yield terminal
+        terminal.close()
+
+    def test_a_stub_is_filled_by_its_code_action(self, helix: Terminal) -> None:
+        helix.keys("Space", "a")
+        helix.until(lambda screen: "Fill this function `__repr__`" in screen, "the menu")
+        helix.keys("Enter")
+        helix.until(without_stub, "the filled function")
+
+
+@pytest.mark.skipif(not EMACS.exists(), reason=f"{EMACS} is not there: run `make test-editors`")
+class TestEmacs:
+    @staticmethod
+    def begun(home: Path, guide: str) -> Terminal:
+        share, libexec = EMACS / "root/usr/share/emacs", EMACS / "root/usr/libexec/emacs"
+        [lisp], [dump] = share.glob("[0-9]*/lisp"), libexec.rglob("*.pdmp")
+        (home / "init.el").write_text(EMACS_HERE + configuration(guide))
+        folders = [folder for folder in lisp.rglob("*") if folder.is_dir()]
+        terminal = began(
+            [EMACS / "bin" / "emacs-nox", f"--dump-file={dump}", "-nw", "-Q", "-l", home / "init.el", "point.py"],
+            home,
+            EMACSLOADPATH=":".join(map(str, [lisp, *folders])),
+            EMACSDATA=str(lisp.parent / "etc"),
+            EMACSDOC=str(lisp.parent / "etc"),
+            EMACSPATH=str(dump.parent),
+            PACKAGES=str(share / "site-lisp" / "elpa-src"),
+        )
+        terminal.until(lambda _: engine_is_ready(home), "the engine")
+        return terminal
+
+    @pytest.fixture
+    def eglot(self, home: Path) -> Iterator[Terminal]:
+        terminal = self.begun(home, "Emacs with eglot")
+        yield terminal
+        terminal.close()
+
+    @pytest.fixture
+    def lsp_mode(self, home: Path) -> Iterator[Terminal]:
+        terminal = self.begun(home, "Emacs with lsp-mode")
+        yield terminal
+        terminal.close()
+
+    def test_lsp_mode_fills_a_stub_by_its_code_action_and_nothing_pops_up(self, lsp_mode: Terminal) -> None:
+        lsp_mode.keys("M->", "Up", "C-e", "F6")
+        screen = lsp_mode.until(without_stub, "the filled function")
+        assert "unknown" not in screen.lower()
+
+    def test_eglot_fills_a_stub_by_its_code_action_and_nothing_pops_up(self, eglot: Terminal) -> None:
+        eglot.keys("M->", "Up", "C-e", "F7")
+        eglot.until(lambda screen: "Pick an action" in screen, "the menu")
+        eglot.keys("Enter")
+        screen = eglot.until(without_stub, "the filled function")
+        assert "unknown" not in screen.lower()
+
+    def test_lsp_mode_shows_ghost_text_on_request(self, lsp_mode: Terminal) -> None:
+        lsp_mode.keys("M-<", *["Down"] * 6, "C-e", "Enter", "self.y", "F5")
+        lsp_mode.until(lambda screen: "self.y = y" in screen.split("def move")[1], "the ghost text")
+        lsp_mode.keys("C-Enter")
