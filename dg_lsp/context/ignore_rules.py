@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+_STARS = re.compile(r"(?:(?<=^)|(?<=^!)|(?<=/))\*{3,}(?=/|$)")
+"""A part of more stars than two, which Git takes for two."""
+
 Rules = list[tuple[re.Pattern[str], bool]]
 """Patterns in the order of their lines; True leaves a path out, False (a line with "!") lets it in."""
 
@@ -20,6 +23,7 @@ def rules(lines: Sequence[str]) -> Rules:
 
     found: Rules = []
     for line in lines:
+        line = _STARS.sub("**", line)
         if line.endswith("/**"):
             line += "/*"  # what lies in the folder, not the folder itself: a later "!" can let parts of it in
         try:
