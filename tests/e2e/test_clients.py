@@ -99,7 +99,7 @@ def test_initialize_settles_encoding_and_offers(client: Client) -> None:
 def test_the_configuration_is_pulled(client: Client) -> None:
     engine = client.fresh()
     client.server.open(URI, STUB)
-    (action,) = client.server.code_actions(URI, 1, 4)
+    action, *_ = client.server.code_actions(URI, 1, 4)
     client.server.ask("codeAction/resolve", action)
     assert engine.seen()[0]["request"]["max_tokens"] == 22
 
@@ -119,7 +119,7 @@ def test_edits_and_places_count_in_the_encoding(client: Client) -> None:
 def test_a_code_action_gives_an_edit_that_the_editor_can_take(client: Client) -> None:
     client.fresh("--steps", "4", "--middle", "return width * height")
     client.server.open(URI, STUB, version=7)
-    (action,) = client.server.code_actions(URI, 1, 4)
+    action, *_ = client.server.code_actions(URI, 1, 4)
     assert ("tags" in action) == client.editor.tags
     edit = client.server.ask("codeAction/resolve", action)["result"]["edit"]
     assert ("documentChanges" in edit) == client.editor.versioned_edits
@@ -138,7 +138,7 @@ def test_progress_is_shown_and_ended(client: Client) -> None:
     """All of these editors can show it."""
     client.fresh("--steps", "4")
     client.server.open(URI, STUB)
-    (action,) = client.server.code_actions(URI, 1, 4)
+    action, *_ = client.server.code_actions(URI, 1, 4)
     client.server.ask("codeAction/resolve", action)
     client.server.wait_for(lambda m: m.get("method") == "$/progress" and m["params"]["value"]["kind"] == "end")
     methods = [m["method"] for m in client.server.received if "rogress" in m["method"]]
@@ -150,7 +150,7 @@ def test_progress_is_shown_and_ended(client: Client) -> None:
 def test_the_status_is_told_where_it_is_not_taken_for_an_error(client: Client) -> None:
     engine = client.fresh()
     client.server.open(URI, STUB)
-    (action,) = client.server.code_actions(URI, 1, 4)
+    action, *_ = client.server.code_actions(URI, 1, 4)
     client.server.ask("codeAction/resolve", action)
     assert engine.seen()
     told = bool(client.server.statuses())

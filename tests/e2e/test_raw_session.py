@@ -93,7 +93,7 @@ def test_a_whole_session(editor: LspSession, runtime_folder: Path) -> None:
         (item,) = editor.inline(URI, 6, len(typed) + 1)
         assert item["insertText"] == rest
 
-    (action,) = editor.code_actions(URI, 1, 4)
+    action, *_ = editor.code_actions(URI, 1, 4)
     resolved = editor.response(editor.send("codeAction/resolve", action), PATIENCE_S)["result"]
     check_action(editor, resolved, version)
 
@@ -113,7 +113,7 @@ def test_an_engine_killed_in_mid_fill_is_replaced_for_the_next_request(
     editor.until_ready(PATIENCE_S)
     killed = json.loads(engine(runtime_folder, "status", "--json")[1])["pid"]
     editor.open(URI, STUB)
-    (action,) = editor.code_actions(URI, 1, 4)
+    action, *_ = editor.code_actions(URI, 1, 4)
     editor.received.clear()
 
     request = editor.send("codeAction/resolve", action)
