@@ -41,7 +41,12 @@ class Asked:
     def request(self) -> FillRequest:
         task = self.task
         return FillRequest(
-            prefix=task.prefix, suffix=task.suffix, language="python", path=task.path, single_line=self.single_line
+            prefix=task.prefix,
+            suffix=task.suffix,
+            language="python",
+            path=task.path,
+            single_line=self.single_line,
+            priority="automatic",
         )
 
 

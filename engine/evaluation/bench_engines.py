@@ -79,7 +79,7 @@ class Ours:
 
     def _encode(self) -> KVCache:
         if self.kept:
-            return self.model.encode(self.work.prompt.tolist())[1]
+            return self.model.whole(self.model.encode(self.work.prompt.tolist()))
         return self.model.prefill(self.work.prompt)
 
     def logits(self, previous: Tensor | None) -> Tensor:

@@ -8,18 +8,22 @@ The probabilities are mixed with what the file itself says comes next (`NgramCac
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from engine.infill.layout import SUFFIX_CHARACTERS, Layout, Tokens
-from engine.infill.ngram_cache import NgramCache
+from engine.infill.ngram_cache import Mixture, NgramCache
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 from engine.model.token_tree import ROOT, TokenTree
 
 HISTORY = 16  # tokens of what came before, enough for every n-gram
 LEAST = 1e-12  # a probability in whose place zero would rule a candidate out for ever
+AHEAD = 2  # tokens of the suffix that are read behind every candidate: they tell most of what the suffix tells
+TOGETHER = 8  # candidates behind which all of it is read at once
+HOPELESS = 6.0  # nats behind the best, even if the suffix is as likely behind a candidate as behind any so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Reader:
     ngrams: NgramCache | None = None
     fim: tuple[int, int, int] | None = None  # tokens before suffix, before middle, after it: fill-in-the-middle form
 
+    def mixture(self, history: list[int]) -> Mixture:
+        """What the file says of the token behind a history."""
+        return self.ngrams.mixture(history) if self.ngrams else Mixture()
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -51,48 +59,86 @@ class Score:
 
 
 @torch.inference_mode()
-def scores(reader: Reader, candidates: list[str]) -> list[Score]:
-    """The score of each candidate together with the start of the suffix, given everything before."""
-    layout, tokens, network = reader.layout, reader.tokens, reader.network
+def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = lambda: False) -> list[Score]:
+    """The score of each candidate together with the start of the suffix, given everything before.
+
+    First all are read with the first tokens of the suffix, then the whole suffix behind a few at a time, the likeliest
+    first, until `enough` or nothing that is left can win. Where it was not read it counts as behind the best, and the
+    candidate no more than that one.
+    """
+    layout, tokens = reader.layout, reader.tokens
     tail = layout.suffix_text[:SUFFIX_CHARACTERS]
     rows = [[reader.context.last, *tokens.encode(layout.head_text + text + tail)] for text in candidates]
-    shared = _shared(rows)
-    ids, parents, paths = _trie([row[:-1] for row in rows])
-    hidden = TokenTree(network, reader.context.cache).grow(ids, parents)
-    results = []
-    for row, path in zip(rows, paths, strict=True):
-        logits = network.causal_logits(hidden[path[shared - 1 :]])
-        targets = torch.tensor(row[shared:], device=network.device)
-        chosen = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(dim=-1)
-        probabilities = chosen.exp().tolist()
-        if reader.ngrams:
-            text = [*layout.context[-HISTORY:-1], *row]
-            places = range(len(text) - len(targets), len(text))
-            probabilities = [
-                reader.ngrams.mixed(p, text[max(0, i - HISTORY) : i], text[i])
-                for p, i in zip(probabilities, places, strict=True)
-            ]
-        total = sum(math.log(max(p, LEAST)) for p in probabilities)
-        results.append(Score(total, math.exp(total / len(probabilities))))
-    return results
+    shared, later = _shared(rows), max(0, len(tokens.encode(tail)) - AHEAD)
+    reading = _Reading(reader, shared)
+    begun = [sum(logs) for logs in reading.logs([row[: max(shared, len(row) - later)] for row in rows])]
+    order = sorted(range(len(rows)), key=lambda i: -begun[i])
+    whole: dict[int, float] = {}
+    best, easiest = order[0], 0.0
+    for first in range(0, len(order), TOGETHER):
+        places = order[first : first + TOGETHER]
+        if whole and (begun[places[0]] + easiest < whole[best] - HOPELESS or enough()):
+            break
+        whole |= {i: sum(logs) for i, logs in zip(places, reading.logs([rows[i] for i in places]), strict=True)}
+        best, easiest = max(whole, key=lambda i: whole[i]), max(total - begun[i] for i, total in whole.items())
+    behind = whole[best] - begun[best]
+    totals = [whole[i] if i in whole else min(begun[i] + behind, whole[best]) for i in range(len(rows))]
+    return [Score(total, math.exp(total / (len(row) - shared))) for total, row in zip(totals, rows, strict=True)]
 
 
-def _trie(rows: list[list[int]]) -> tuple[list[int], list[int], list[list[int]]]:
-    """The rows with their common beginnings once: ids and parents of a tree's tokens, and each row's path in it."""
-    ids, parents = list[int](), list[int]()
-    places: dict[tuple[int, int], int] = {}  # by parent and id
-    paths = []
-    for row in rows:
-        parent, path = ROOT, list[int]()
-        for token in row:
-            if (parent, token) not in places:
-                places[parent, token] = len(ids)
-                ids.append(token)
-                parents.append(parent)
-            parent = places[parent, token]
-            path.append(parent)
-        paths.append(path)
-    return ids, parents, paths
+class _Reading:
+    """Rows of tokens behind the context, read as one tree: what several have in common is read once."""
+
+    def __init__(self, reader: Reader, shared: int) -> None:
+        self.reader, self.shared = reader, shared
+        self.tree = TokenTree(reader.network, reader.context.cache)
+        self._hidden = torch.empty(0, reader.network.config.hidden_size)
+        self._places: dict[tuple[int, int], int] = {}  # in the tree, by the parent's place and id
+        self._logs: dict[tuple[int, int], float] = {}  # log-probability of an id behind a place
+
+    def logs(self, rows: list[list[int]]) -> list[list[float]]:
+        """The log-probability of each token behind the first `shared` ones, for each row."""
+        paths = self._grown([row[:-1] for row in rows])
+        histories: dict[tuple[int, int], list[int]] = {}
+        before = self.reader.layout.context[-HISTORY:-1]
+        for row, path in zip(rows, paths, strict=True):
+            for i in range(self.shared, len(row)):
+                if (path[i - 1], row[i]) not in self._logs:
+                    histories[path[i - 1], row[i]] = [*before, *row[:i]]
+        if histories:
+            self._look_up(histories)
+        return [
+            [self._logs[path[i - 1], row[i]] for i in range(self.shared, len(row))]
+            for row, path in zip(rows, paths, strict=True)
+        ]
+
+    def _look_up(self, histories: dict[tuple[int, int], list[int]]) -> None:
+        """Fill in `_logs` for these places and ids, with what stands before each."""
+        network = self.reader.network
+        places = {place: i for i, place in enumerate(dict.fromkeys(place for place, _ in histories))}
+        logits = network.causal_logits(self._hidden[list(places)])
+        chosen = logits[[places[place] for place, _ in histories], [token for _, token in histories]]
+        sums = logits.logsumexp(dim=-1)[[places[place] for place, _ in histories]]
+        for (key, history), probability in zip(histories.items(), (chosen - sums).exp().tolist(), strict=True):
+            self._logs[key] = math.log(max(self.reader.mixture(history).of(key[1], probability), LEAST))
+
+    def _grown(self, rows: list[list[int]]) -> list[list[int]]:
+        """Each row's path in the tree, which grows by the tokens that are new."""
+        ids, parents, paths = list[int](), list[int](), list[list[int]]()
+        for row in rows:
+            parent, path = ROOT, list[int]()
+            for token in row:
+                if (parent, token) not in self._places:
+                    self._places[parent, token] = len(self._places)
+                    ids.append(token)
+                    parents.append(parent)
+                parent = self._places[parent, token]
+                path.append(parent)
+            paths.append(path)
+        if ids:
+            hidden = self.tree.grow(ids, parents)
+            self._hidden = torch.cat([self._hidden.to(hidden), hidden])
+        return paths
 
 
 def _shared(rows: list[list[int]]) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 import torch
 
@@ -20,6 +20,8 @@ from engine.infill.loaded import LoadedModel
 from engine.infill.search import search
 from engine.model.kv_cache import KVCache
 from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishReason, Source
+
+_DRAFTING = 0.6  # of the time until the deadline; the rest is for choosing
 
 
 class Cancelled(Exception):
@@ -48,12 +50,13 @@ class _Fill:
     steps: int = 0
     finish: FinishReason = "stop"
 
-    def late(self) -> bool:
-        """True once the deadline has passed. Raises `Cancelled` when nobody wants the answer any more."""
+    def late(self, share: float = 1.0) -> bool:
+        """True once this share of the time until the deadline has passed. Raises `Cancelled` when nobody wants the
+        answer any more."""
         if self.cancelled():
             raise Cancelled
         deadline = self.request.deadline_ms
-        late = deadline is not None and (time.monotonic() - self.started) * 1000 >= deadline
+        late = deadline is not None and (time.monotonic() - self.started) * 1000 >= share * deadline
         if late:
             self.finish = "deadline"
         return late
@@ -102,22 +105,21 @@ def _ranked(fill: _Fill) -> list[Ranked]:
     layout = lay_out(request, model.tokens, model.shape)
     fill.late()
     with fill.timed("context"):
-        context, cache = model.encode(layout.context)
-    found: dict[str, list[Source]] = defaultdict(list)
-    with fill.timed("denoise"):
-        for text in _denoised(fill, layout, cache):
-            found[text].append("denoised")
-    with fill.timed("causal"):
+        context = model.encode(layout.context)
         reader = model.reader(request, layout, context)
-        for text in _causal(fill, layout, reader):
-            found[text].append("causal")
+    found: dict[Source, list[str]] = {}
+    if model.shape.denoises(request):
+        with fill.timed("denoise"):
+            found["denoised"] = _denoised(fill, layout, model.whole(context))
+    with fill.timed("causal"):
+        found["causal"] = _causal(fill, layout, reader)
     with fill.timed("copy"):
         sources = [layout.suffix_text, *(snippet.text for snippet in request.related)]
-        for text in copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=not request.single_line):
-            found[text].append("copied")
+        whole_lines = not request.single_line
+        found["copied"] = copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=whole_lines)
     with fill.timed("choose"):
         kind = kind_of(request.single_line, layout.prefix_text, layout.suffix_text)
-        return _choose(reader, found, kind)
+        return _choose(fill, reader, found, kind)
 
 
 def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
@@ -130,14 +132,14 @@ def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
 
     def on_step(draft: Draft) -> bool:
         fill.on_draft(draft)
-        return not fill.late()
+        return not fill.late(_DRAFTING)
 
     results: list[Denoised] = []
     for gap in model.shape.gaps(request):
         result = denoise_gap(model.network, cache, layout, gap, model.tokens, model.shape, settings, generator, on_step)
         fill.steps += result.steps
         results.append(result)
-        if fill.late():
+        if fill.late(_DRAFTING):
             break
     if fill.finish != "deadline":
         if not any(result.fits for result in results):
@@ -149,12 +151,13 @@ def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
 
 def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
     """The causal drafts, and the places where they may end; nothing once the deadline has passed."""
-    if fill.late():
+    if fill.late(_DRAFTING):
         return []
     indent, single = layout.indent, fill.request.single_line
 
     def proceed(text: str) -> bool:
-        return not fill.late() and (("\n" not in text.lstrip(" ")) if single else not _left_block(text, indent))
+        goes_on = "\n" not in text.lstrip(" ") if single else not _left_block(text, indent)
+        return goes_on and not fill.late(_DRAFTING)
 
     limit = min(fill.request.max_tokens, 24 if single else 64)
     texts = search(reader, width=8 if single else 1, limit=limit, proceed=proceed, line=single)
@@ -188,17 +191,20 @@ def _usable(texts: list[str], request: FillRequest) -> list[str]:
     return [text for text in dict.fromkeys(texts) if text.strip()]
 
 
-def _choose(reader: causal.Reader, found: dict[str, list[Source]], kind: Kind) -> list[Ranked]:
-    """The texts, best first by the causal score."""
-    if not found:
+def _choose(fill: _Fill, reader: causal.Reader, found: dict[Source, list[str]], kind: Kind) -> list[Ranked]:
+    """The texts, best first by the causal score. At the deadline only the most promising are looked at."""
+    in_turns = (text for texts in zip_longest(*found.values()) for text in texts if text is not None)
+    texts = list(dict.fromkeys(in_turns))[: causal.TOGETHER if fill.late() else None]
+    if not texts:
         return []
-    scores = causal.scores(reader, list(found))
+    scores = causal.scores(reader, texts, enough=fill.late)
     best = max(score.total for score in scores)
     everything = sum(math.exp(score.total - best) for score in scores)
     ranked = []
-    for (text, sources), score in sorted(zip(found.items(), scores, strict=True), key=lambda item: -item[1].total):
+    for text, score in sorted(zip(texts, scores, strict=True), key=lambda item: -item[1].total):
         share = math.exp(score.total - best) / everything
-        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(set(sources)), text, kind)))
+        sources = [source for source, its in found.items() if text in its]
+        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(sources), text, kind)))
     return ranked
 
 

@@ -8,6 +8,7 @@ encoder's tokens, and so the prefix cache, as they are.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -70,6 +71,14 @@ class InfillShape:
             raise CheckpointError(f"config.json: infill.noise is {shape.noise!r}, not 'uniform' or 'mask'")
         return shape
 
+    def denoises(self, request: FillRequest) -> bool:
+        """Whether the gap is denoised: always, unless the model was also trained to fill in the middle causally.
+
+        Then a gap in a line is left to causal drafts and copies. The shipped model's denoiser took a third of the time
+        and found one of 600 held-out answers that those had not.
+        """
+        return self.fim_token_ids is None or not request.single_line
+
     def gaps(self, request: FillRequest) -> list[int]:
         """The gap lengths to try, in slots: one if the model can leave slots empty, else several."""
         fitting = [size for size in self.gap_tokens if size <= request.max_tokens] or [min(self.gap_tokens)]
@@ -124,14 +133,23 @@ class Tokens:
         """The tokens that stand for no text."""
         return [i for i, piece in enumerate(self.pieces) if not piece]
 
+    @cached_property
+    def _by_text(self) -> tuple[list[str], list[int]]:
+        """The texts of all tokens that have one, in order, and their ids."""
+        ordered = sorted((piece, i) for i, piece in enumerate(self.pieces) if piece)
+        return [piece for piece, _ in ordered], [i for _, i in ordered]
+
     def encode(self, text: str) -> list[int]:
         """The ids of plain text; never a special token."""
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _spelling(self, text: str) -> list[int]:
         """The ids whose text starts with `text`, or is a beginning of it."""
-        pieces = enumerate(self.pieces)
-        return [i for i, piece in pieces if piece and (piece.startswith(text) or text.startswith(piece))]
+        texts, ids = self._by_text
+        longer = range(bisect_left(texts, text), bisect_right(texts, text, key=lambda piece: piece[: len(text)]))
+        beginnings = (text[:end] for end in range(1, len(text)))
+        shorter = (range(bisect_left(texts, begin), bisect_right(texts, begin)) for begin in beginnings)
+        return [ids[place] for places in (longer, *shorter) for place in places]
 
     def decode(self, ids: list[int]) -> str:
         """The text of ids; special tokens are left out."""

@@ -15,6 +15,7 @@ from engine.diffusion.sampler import DiffusionSettings
 from engine.infill.causal import Context, Reader
 from engine.infill.layout import InfillShape, Layout, Tokens, ngrams
 from engine.infill.ngram_cache import NgramCache, Trust
+from engine.model.dense import make_dense
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 from engine.protocol import FillRequest
@@ -72,11 +73,14 @@ class LoadedModel:
         return self.network.denoise(canvas[None].to(self.network.device), cache, soft)[0]
 
     @torch.inference_mode()
-    def encode(self, ids: list[int]) -> tuple[Context, KVCache]:
-        """Encode a context through the prefix cache: without its last token (for the causal side), and whole."""
-        last = torch.tensor([ids[-1:]], device=self.network.device)
-        cache = self._prefixes.encode(ids[:-1]) if len(ids) > 1 else None
-        return Context(cache, ids[-1]), self.network.encode(last, cache)
+    def encode(self, ids: list[int]) -> Context:
+        """Encode a context through the prefix cache, without its last token."""
+        return Context(self._prefixes.encode(ids[:-1]) if len(ids) > 1 else None, ids[-1])
+
+    @torch.inference_mode()
+    def whole(self, context: Context) -> KVCache:
+        """An encoded context with its last token, as the denoiser wants it."""
+        return self.network.encode(torch.tensor([[context.last]], device=self.network.device), context.cache)
 
     def reader(self, request: FillRequest, layout: Layout, context: Context) -> Reader:
         """The causal side of one request."""
@@ -107,6 +111,7 @@ def load(
     shape, settings = InfillShape.from_dict(config), DiffusionSettings.from_dict(generation)
     tokens = Tokens(_tokenizer(path), settings.stop_ids)
     network = load_network(path, place, choose_dtype(dtype, place), progress)
+    make_dense(network)
     size = tokens.tokenizer.get_vocab_size()
     if size > network.config.vocab_size:
         raise CheckpointError(

@@ -9,6 +9,7 @@ a small model's context holds.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,6 +42,28 @@ class Trust:
         return 1 / (1 + math.exp(-bias - self.slope * math.log(repeats)))
 
 
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What texts say of the next token: the model's probability of each counts `keep`, and each part's share of it as
+    much as stands beside that part."""
+
+    keep: float = 1.0
+    parts: tuple[tuple[float, dict[int, float]], ...] = ()
+
+    def of(self, token: int, probability: float) -> float:
+        """The mixed probability of a token that has this one by the model."""
+        return self.keep * probability + sum(weight * shares.get(token, 0.0) for weight, shares in self.parts)
+
+    def tokens(self) -> set[int]:
+        """The tokens that the texts know behind this history."""
+        return {token for _, shares in self.parts for token in shares}
+
+    def joined(self, weight: float, shares: dict[int, float]) -> Mixture:
+        """This mixture with one more part, which weighs against all of it."""
+        kept = tuple((part * (1 - weight), known) for part, known in self.parts)
+        return Mixture(self.keep * (1 - weight), (*kept, (weight, shares)))
+
+
 class NgramCache:
     """The n-grams of some token ids, of `least` tokens to `ORDER`.
 
@@ -59,7 +82,8 @@ class NgramCache:
         numbers = self._number(windows[whole])
         order = np.argsort(numbers, kind="stable")
         self._numbers, self._ends = numbers[order], ends[whole][order]
-        self._looked_up = lru_cache(maxsize=4096)(self._look_up)
+        self._places = lru_cache(maxsize=4096)(self._find)
+        self._shares = lru_cache(maxsize=4096)(self._count)
 
     def _number(self, windows: Ids) -> Ids:
         """For each row of `least` ids [N, least] a number of its own."""
@@ -68,44 +92,47 @@ class NgramCache:
 
     def followers(self, history: Sequence[int]) -> list[tuple[float, Ids]]:
         """Weight and following ids for the last `least`, `least` + 1, … tokens of the history, while there are any."""
-        return self._looked_up(tuple(history[-ORDER:]))
-
-    def _look_up(self, key: tuple[int, ...]) -> list[tuple[float, Ids]]:
         found: list[tuple[float, Ids]] = []
-        places = self._places(key[-self.least :])
-        for order in range(self.least, len(key) + 1):
-            following = self._ids[places + 1]
-            following = following[following != BREAK]
+        for order in range(self.least, min(ORDER, len(history)) + 1):
+            following = self._following(tuple(history[-order:]))
             if not len(following):
                 break
             found.append((self.trust.weight(order, following), following))
-            if order < len(key):
-                places = places[places >= order]
-                places = places[self._ids[places - order] == key[-1 - order]]
         return found
 
-    def _places(self, key: tuple[int, ...]) -> Ids:
-        """Where these tokens, `least` of them, end."""
-        if len(key) < self.least or max(key) >= self._base:
-            return np.empty(0, np.int64)
-        number = self._number(np.array(key))
-        first, last = (np.searchsorted(self._numbers, number, side) for side in ("left", "right"))
-        places: Ids = self._ends[first:last]
-        return places
+    def mixture(self, history: Sequence[int]) -> Mixture:
+        """What to mix into the model's probabilities behind a history: each order of n-gram weighs against all shorter
+        ones and the model."""
+        mixture = self.below.mixture(history) if self.below else Mixture()
+        for order in range(self.least, min(ORDER, len(history)) + 1):
+            shares = self._shares(tuple(history[-order:]))
+            if shares is None:
+                break
+            mixture = mixture.joined(*shares)
+        return mixture
 
-    def mixed(self, probability: float, history: Sequence[int], token: int) -> float:
-        """The model's probability of one token, mixed with the texts'."""
-        if self.below:
-            probability = self.below.mixed(probability, history, token)
-        for weight, following in self.followers(history):
-            probability = (1 - weight) * probability + weight * float((following == token).mean())
-        return probability
+    def _count(self, key: tuple[int, ...]) -> tuple[float, dict[int, float]] | None:
+        """The weight of an n-gram and the share of each token that follows it; None where nothing does."""
+        following = self._following(key)
+        if not len(following):
+            return None
+        counts = Counter(following.tolist())
+        return self.trust.weight(len(key), following), {token: n / len(following) for token, n in counts.items()}
 
-    def mix(self, probabilities: NDArray[np.float64], history: Sequence[int]) -> None:
-        """The same for all tokens, [V], in place."""
-        if self.below:
-            self.below.mix(probabilities, history)
-        for weight, following in self.followers(history):
-            tokens, counts = np.unique(following, return_counts=True)
-            probabilities *= 1 - weight
-            probabilities[tokens] += weight * counts / len(following)
+    def _following(self, key: tuple[int, ...]) -> Ids:
+        following = self._ids[self._places(key) + 1]
+        known: Ids = following[following != BREAK]
+        return known
+
+    def _find(self, key: tuple[int, ...]) -> Ids:
+        """Where an n-gram of `least` tokens or more ends."""
+        if len(key) == self.least:
+            if max(key) >= self._base:
+                return np.empty(0, np.int64)
+            number = self._number(np.array(key))
+            first, last = (np.searchsorted(self._numbers, number, side) for side in ("left", "right"))
+            places: Ids = self._ends[first:last]
+            return places
+        places = self._places(key[1:])
+        places = places[places >= len(key) - 1]
+        return places[self._ids[places - len(key) + 1] == key[0]]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import nlargest
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from engine.infill.causal import HISTORY, LEAST, Reader
 from engine.infill.layout import Layout, Tokens
@@ -32,6 +32,18 @@ class Hypothesis:
     parent: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """What may follow a hypothesis: the likeliest tokens with their probabilities, and the chance that it is over.
+
+    `place` is that of the hypothesis' last token in the tree.
+    """
+
+    likeliest: list[tuple[float, int]]
+    end: float
+    place: int
+
+
 @torch.inference_mode()
 def search(reader: Reader, *, width: int, limit: int, proceed: Callable[[str], bool], line: bool) -> list[str]:
     """Middles of at most `limit` tokens, the most likely first.
@@ -42,27 +54,27 @@ def search(reader: Reader, *, width: int, limit: int, proceed: Callable[[str], b
     The last tokens of the head are given back and their text demanded of the first new ones ("token healing"): a
     cursor inside a word would otherwise force a split that the model has not seen.
     """
-    start = _Start.of(reader)
+    start = _Start.of(reader, width)
     found: dict[str, float] = {}
     beam = [Hypothesis((), "", 0.0, ROOT)]
     for _ in range(limit):
-        grown: list[Hypothesis] = []
-        first = len(start.tree)
-        for place, (hypothesis, probabilities) in enumerate(zip(beam, start.next_probabilities(beam), strict=True)):
+        grown: list[tuple[float, tuple[int, ...], int]] = []
+        for hypothesis, following in zip(beam, start.next_tokens(beam), strict=True):
             if line:
-                _keep(found, hypothesis.text, hypothesis.total + start.log_end(probabilities))
-            grown += start.extended(hypothesis, probabilities, width, first + place)
-        grown.sort(key=lambda hypothesis: -hypothesis.total)
+                _keep(found, hypothesis.text, hypothesis.total + math.log(max(following.end, LEAST)))
+            for probability, token in following.likeliest:
+                grown.append((hypothesis.total + math.log(probability), (*hypothesis.ids, token), following.place))
         beam = []
-        for hypothesis in grown[: 2 * width]:
-            if hypothesis.ids[-1] in start.ends:
-                _keep(found, hypothesis.text, hypothesis.total)
+        for total, ids, place in nlargest(2 * width, grown):
+            hypothesis = Hypothesis(ids, start.text(ids), total, place)
+            if ids[-1] in start.ends:
+                _keep(found, hypothesis.text, total)
             elif line and "\n" in hypothesis.text:
-                _keep(found, hypothesis.text.split("\n", 1)[0], hypothesis.total)
-            elif period := looping(hypothesis.ids):
-                _keep(found, start.text(hypothesis.ids[: -2 * period]), hypothesis.total)
+                _keep(found, hypothesis.text.split("\n", 1)[0], total)
+            elif period := looping(ids):
+                _keep(found, start.text(ids[: -2 * period]), total)
             elif not proceed(hypothesis.text):
-                _keep(found, hypothesis.text, hypothesis.total)
+                _keep(found, hypothesis.text, total)
             elif len(beam) < width:
                 beam.append(hypothesis)
         if not beam or _settled(found, beam[0].total):
@@ -91,60 +103,64 @@ def looping(ids: tuple[int, ...], longest: int = 8) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """Where all hypotheses begin: what is encoded already, and how a middle may end."""
+    """Where all hypotheses begin: what is read before them, and how a middle may end."""
 
     reader: Reader
+    width: int
     tree: TokenTree
-    last: int
+    opening: list[int]  # read behind the context, before any hypothesis
     history: list[int]  # before the middle, for the n-grams
     demanded: str
     ends: tuple[int, ...]
-    suffix: tuple[int, ...]  # the suffix's first token, if there is one
+    over: list[int]  # tokens that say the middle is over: its ends, and the suffix's first
+    ruled_out: list[int]
 
     @classmethod
-    def of(cls, reader: Reader) -> _Start:
-        layout, tokens, network = reader.layout, reader.tokens, reader.network
+    def of(cls, reader: Reader, width: int) -> _Start:
+        layout, tokens = reader.layout, reader.tokens
         count, demanded = _given_back(layout, tokens)
         head = layout.head[: len(layout.head) - count]
         suffix = [i for i in layout.suffix[:FIM_SUFFIX_TOKENS] if i not in tokens.stop_ids]
-        ids, ends = [reader.context.last, *head], tokens.stop_ids
+        opening, ends = [reader.context.last, *head], tokens.stop_ids
         if reader.fim and suffix:
             before_suffix, before_middle, end = reader.fim
-            ids = [reader.context.last, before_suffix, *suffix, before_middle, *head]
+            opening = [reader.context.last, before_suffix, *suffix, before_middle, *head]
             ends = (end,)
-        cache = reader.context.cache
-        if len(ids) > 1:
-            cache = network.encode(torch.tensor([ids[:-1]], device=network.device), cache)
-        history = [*layout.context[1:], *head][-HISTORY:]
-        return cls(reader, TokenTree(network, cache), ids[-1], history, demanded, ends, tuple(suffix[:1]))
+        return cls(
+            reader,
+            width,
+            TokenTree(reader.network, reader.context.cache),
+            opening,
+            history=[*layout.context[1:], *head][-HISTORY:],
+            demanded=demanded,
+            ends=ends,
+            over=list({*ends, *suffix[:1]}),
+            ruled_out=[i for i in tokens.special_ids if i not in ends],
+        )
 
-    def next_probabilities(self, beam: list[Hypothesis]) -> list[NDArray[np.float64]]:
-        """For each hypothesis the probabilities [V] of its next token; its last one is read now."""
-        network, tokens = self.reader.network, self.reader.tokens
-        hidden = self.tree.grow([h.ids[-1] if h.ids else self.last for h in beam], [h.parent for h in beam])
-        rows = network.causal_logits(hidden).softmax(dim=-1).double().cpu().numpy()
-        for hypothesis, row in zip(beam, rows, strict=True):
-            if self.reader.ngrams:
-                self.reader.ngrams.mix(row, [*self.history, *hypothesis.ids])
-            row[[i for i in tokens.special_ids if i not in self.ends]] = 0.0
-            if left := self.demanded[len(tokens.decode(list(hypothesis.ids))) :]:
-                allowed = tokens.spelling(left)
-                kept = row[allowed]
-                row[:] = 0.0
-                row[allowed] = kept / max(kept.sum(), LEAST)
-        return list(rows)
+    def next_tokens(self, beam: list[Hypothesis]) -> list[_Next]:
+        """What may follow each hypothesis; its last token is read now."""
+        if len(self.tree):
+            hidden = self.tree.grow([h.ids[-1] for h in beam], [h.parent for h in beam])
+        else:
+            hidden = self.tree.grow(self.opening, [ROOT, *range(len(self.opening) - 1)])[-1:]
+        probabilities = self.reader.network.causal_logits(hidden).softmax(dim=-1).cpu()
+        probabilities[:, self.ruled_out] = 0.0
+        likely = probabilities.topk(self.width, dim=-1).indices.tolist()
+        first = len(self.tree) - len(beam)
+        rows = zip(beam, probabilities, likely, strict=True)
+        return [self._next(hypothesis, row, best, first + i) for i, (hypothesis, row, best) in enumerate(rows)]
 
-    def log_end(self, probabilities: NDArray[np.float64]) -> float:
-        """How likely the middle is over: the model says so, or the suffix's first token comes next."""
-        return math.log(max(float(probabilities[list({*self.ends, *self.suffix})].sum()), LEAST))
-
-    def extended(
-        self, hypothesis: Hypothesis, probabilities: NDArray[np.float64], width: int, place: int
-    ) -> list[Hypothesis]:
-        """The `width` most likely ways to go on from a hypothesis whose last token has this place in the tree."""
-        best = np.argpartition(-probabilities, width)[:width].tolist()
-        grown = [((*hypothesis.ids, i), float(probabilities[i])) for i in best if probabilities[i] > 0]
-        return [Hypothesis(ids, self.text(ids), hypothesis.total + math.log(p), place) for ids, p in grown]
+    def _next(self, hypothesis: Hypothesis, row: Tensor, likely: list[int], place: int) -> _Next:
+        """`row`: the model's probabilities [V], with which the file's are mixed; `likely`: its likeliest tokens."""
+        mixture = self.reader.mixture([*self.history, *hypothesis.ids])
+        left = "" if hypothesis.text else self.demanded[len(self.reader.tokens.decode(list(hypothesis.ids))) :]
+        tokens = self.reader.tokens.spelling(left) if left else list({*likely, *mixture.tokens()})
+        odds = [mixture.of(token, p) for token, p in zip(tokens, row[tokens].tolist(), strict=True)]
+        whole = max(sum(odds), LEAST) if left else 1.0
+        likeliest = nlargest(self.width, zip(odds, tokens, strict=True))
+        end = sum(mixture.of(token, p) for token, p in zip(self.over, row[self.over].tolist(), strict=True))
+        return _Next([(p / whole, token) for p, token in likeliest if p > 0], end, place)
 
     def text(self, ids: tuple[int, ...]) -> str:
         """The text of a middle's ids, without what was given back."""

@@ -20,13 +20,15 @@ def inverse_frequencies(head_dim: int, shape: RopeShape) -> Tensor:
 
 
 def rotation(positions: Tensor, frequencies: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosine and sine for positions [T] or [B, T], computed in float32: each [..., T, 1, head_dim]."""
-    angles = positions[..., None].float() * frequencies  # [..., T, head_dim / 2]
-    angles = torch.cat([angles, angles], dim=-1)[..., None, :]
-    return angles.cos().to(dtype), angles.sin().to(dtype)
+    """Cosine and sine for positions [T] or [B, T], computed in float32: each [..., T, 1, head_dim].
+
+    The first half of the sine is negated, as `rotate` wants it.
+    """
+    angles = (positions[..., None].float() * frequencies)[..., None, :]  # [..., T, 1, head_dim / 2]
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([cos, cos], dim=-1).to(dtype), torch.cat([-sin, sin], dim=-1).to(dtype)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate the pairs (t, t + head_dim / 2) of x [B, T, heads, head_dim]."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return x * cos + x.roll(x.shape[-1] // 2, dims=-1) * sin

@@ -56,7 +56,7 @@ def _tokens_of(model: LoadedModel, task: Task) -> Iterator[tuple[float, list[_Gr
     """For each token of the true line and what follows: the model's probability of it, and what each cache found."""
     request = FillRequest(prefix=task.prefix, suffix=task.suffix, single_line=task.one_line)
     layout = lay_out(request, model.tokens, model.shape)
-    context, _ = model.encode(layout.context)
+    context = model.encode(layout.context)
     caches = _chain(model.reader(request, layout, context).ngrams)
     rows = model.tokens.encode(layout.head_text + task.middle + layout.suffix_text[:40])
     ids = [context.last, *rows]

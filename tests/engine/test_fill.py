@@ -27,7 +27,14 @@ def test_fill_answers_with_ranked_distinct_candidates(model):
     assert {candidate.source for candidate in result.candidates} <= {"denoised", "causal", "copied"}
     assert all(0 <= candidate.confidence <= 1 for candidate in result.candidates)
     assert result.model == "dg-default"
-    assert {"context", "denoise", "causal", "copy", "choose", "total"} <= result.timings_ms.keys()
+    assert {"context", "causal", "copy", "choose", "total"} == result.timings_ms.keys()
+
+
+def test_a_gap_of_several_lines_is_denoised_and_one_in_a_line_is_not(model):
+    """The shipped model is better at lines as a causal one; a checkpoint that is not trained so denoises both."""
+    block, line = (fill(model, PREFIX, SUFFIX, single_line=single) for single in (False, True))
+    assert block.steps > 0 == line.steps
+    assert {"context", "denoise", "causal", "copy", "choose", "total"} == block.timings_ms.keys()
 
 
 def test_a_copy_from_the_file_is_among_the_candidates(model):
@@ -108,9 +115,10 @@ def test_driving_the_model_step_by_step(model):
 
 def test_a_kept_prefix_gives_the_same_answer_as_a_fresh_one(model):
     ids = model.tokens.encode(PREFIX * 3)
-    whole = load(device="cpu", dtype="float32").encode(ids)[1]
+    fresh = load(device="cpu", dtype="float32")
+    whole = fresh.whole(fresh.encode(ids))
     model.encode(ids[: len(ids) // 2])
-    pieced = model.encode(ids)[1]
+    pieced = model.whole(model.encode(ids))
     for one, other in zip(whole.layers, pieced.layers, strict=True):
         torch.testing.assert_close(one.keys, other.keys, atol=1e-4, rtol=1e-4)
 

@@ -31,21 +31,22 @@ def test_an_n_gram_that_always_goes_on_alike_weighs_more():
 
 def test_a_seen_continuation_gains_and_the_others_lose():
     cache = NgramCache([1, 2, 3], TRUST)
-    assert cache.mixed(0.1, [1, 2], 3) > 0.1 > cache.mixed(0.1, [1, 2], 4)
-    assert cache.mixed(0.1, [5], 3) == 0.1
+    assert cache.mixture([1, 2]).of(3, 0.1) > 0.1 > cache.mixture([1, 2]).of(4, 0.1)
+    assert cache.mixture([5]).of(3, 0.1) == 0.1
 
 
 ids = st.lists(st.integers(0, 5), min_size=1, max_size=40)
 
 
 @given(file=ids, history=ids)
-def test_the_mixture_is_a_distribution_and_agrees_with_single_tokens(file, history):
+def test_the_mixture_is_a_distribution_in_which_longer_n_grams_weigh_against_shorter_ones(file, history):
     cache = NgramCache(file, TRUST)
-    model = np.array([0.3, 0.25, 0.2, 0.1, 0.1, 0.05])
-    mixed = model.copy()
-    cache.mix(mixed, history)
+    mixed = model = np.array([0.3, 0.25, 0.2, 0.1, 0.1, 0.05])
+    for weight, following in cache.followers(history):
+        mixed = (1 - weight) * mixed + weight * np.bincount(following, minlength=6) / len(following)
     assert mixed.sum() == pytest.approx(1.0)
-    assert [cache.mixed(float(p), history, i) for i, p in enumerate(model)] == pytest.approx(mixed.tolist())
+    mixture = cache.mixture(history)
+    assert [mixture.of(i, float(p)) for i, p in enumerate(model)] == pytest.approx(mixed.tolist())
 
 
 @given(file=st.lists(st.integers(-1, 5), max_size=40), history=ids, least=st.integers(1, 3))
@@ -61,6 +62,7 @@ def test_followers_agree_with_a_plain_search(file, history, least):
 def test_the_repository_is_mixed_in_before_the_file():
     repository = NgramCache([1, 2, 3, 4, 9], TRUST, least=3)
     file = NgramCache([1, 2, 3, 5], TRUST, below=repository)
-    assert file.mixed(0.1, [1, 2, 3], 4) < repository.mixed(0.1, [1, 2, 3], 4)
-    assert file.mixed(0.1, [1, 2, 3], 4) > NgramCache([1, 2, 3, 5], TRUST).mixed(0.1, [1, 2, 3], 4)
-    assert file.mixed(0.1, [3], 5) == NgramCache([1, 2, 3, 5], TRUST).mixed(0.1, [3], 5)
+    alone = NgramCache([1, 2, 3, 5], TRUST)
+    of_four = [cache.mixture([1, 2, 3]).of(4, 0.1) for cache in (alone, file, repository)]
+    assert of_four == sorted(set(of_four))
+    assert file.mixture([3]).of(5, 0.1) == alone.mixture([3]).of(5, 0.1)
