@@ -135,4 +135,5 @@ class NgramCache:
             return places
         places = self._places(key[1:])
         places = places[places >= len(key) - 1]
-        return places[self._ids[places - len(key) + 1] == key[0]]
+        places = places[self._ids[places - len(key) + 1] == key[0]]
+        return places

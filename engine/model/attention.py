@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.model.config import LayerShape, ModelConfig
-from engine.model.kv_cache import LayerCache
+from engine.model.kv_cache import Past
 from engine.model.norm import RMSNorm, rms
 from engine.model.rope import rotate
 
@@ -38,7 +38,7 @@ class Attention(nn.Module):
         x: Tensor,
         cos: Tensor,
         sin: Tensor,
-        past: LayerCache | None,
+        past: Past | None,
         mask: Tensor | None,
         causal: bool,
         rows: Tensor | None,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.model.diffusion_gemma import DiffusionGemma
-from engine.model.kv_cache import LayerCache
+from engine.model.kv_cache import Past
 from engine.model.layer import Layer
 from engine.model.moe import gelu
 from engine.model.rope import rotate
@@ -52,7 +52,7 @@ class DenseLayer(nn.Module):
         rotation: tuple[Tensor, Tensor],
         *,
         encoder: bool,
-        past: LayerCache | None = None,
+        past: Past | None = None,
         mask: Tensor | None = None,
         causal: bool = False,
         rows: Tensor | None = None,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from engine.model.attention import Attention
 from engine.model.config import LayerShape, ModelConfig
-from engine.model.kv_cache import LayerCache
+from engine.model.kv_cache import Past
 from engine.model.moe import Experts, GatedMLP, Router
 from engine.model.norm import RMSNorm
 
@@ -41,7 +41,7 @@ class Layer(nn.Module):
         rotation: tuple[Tensor, Tensor],
         *,
         encoder: bool,
-        past: LayerCache | None = None,
+        past: Past | None = None,
         mask: Tensor | None = None,
         causal: bool = False,
         rows: Tensor | None = None,

@@ -6,14 +6,16 @@ Many drafts with the same beginning then cost that beginning once, and the conte
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from engine.model.config import LayerShape
 from engine.model.diffusion_gemma import DiffusionGemma
-from engine.model.kv_cache import KVCache, LayerCache
+from engine.model.kv_cache import GrowingCache, KVCache, LayerCache
 
 ROOT = -1  # the parent of tokens right behind the context
+_ROOM = 256  # tokens by which the table of ancestors grows at least
 
 
 class TokenTree:
@@ -22,15 +24,13 @@ class TokenTree:
     def __init__(self, network: DiffusionGemma, cache: KVCache | None) -> None:
         self.network = network
         self._start = cache.length if cache else 0
-        self._caches: list[LayerCache | None] = list(cache.layers) if cache else [None] * len(network.stack)
-        self._cached = [
-            len(layer) if layer else 0 for layer in self._caches
-        ]  # of the context, the others are the tree's
-        self._positions = torch.empty(0, dtype=torch.long)
-        self._ancestors = torch.empty(0, 0, dtype=torch.bool)  # [N, N], True for a token itself and its ancestors
+        layers: list[LayerCache | None] = list(cache.layers) if cache else [None] * len(network.stack)
+        self._caches = [GrowingCache(layer) for layer in layers]
+        self._depths: list[int] = []  # of each token, from 0
+        self._ancestors = np.zeros((_ROOM, _ROOM), dtype=np.bool_)  # True for a token itself and its ancestors
 
     def __len__(self) -> int:
-        return len(self._positions)
+        return len(self._depths)
 
     def grow(self, ids: list[int], parents: list[int]) -> Tensor:
         """Add tokens, each behind its parent (an earlier token's index, or `ROOT`).
@@ -40,36 +40,38 @@ class TokenTree:
         first = len(self)
         self._link(parents)
         network = self.network
-        positions = self._positions[first:].to(network.device)
+        positions = torch.tensor(self._depths[first:], device=network.device) + self._start
         x = network.embed(torch.tensor([ids], device=network.device))
         rotations = network.rotations(positions, x.dtype)
         masks: dict[tuple[str, int], Tensor] = {}
-        for index, (layer, shape) in enumerate(network.stack):
-            past, cached = self._caches[index], self._cached[index]
-            if (shape.kind, cached) not in masks:
-                masks[shape.kind, cached] = self._mask(first, cached, shape).to(network.device)
-            mask = masks[shape.kind, cached]
-            x, keys, values = layer(x, rotations[shape.kind], encoder=True, past=past, mask=mask)
-            self._caches[index] = LayerCache(*(past.joined(keys, values) if past else (keys, values)))
+        for (layer, shape), past in zip(network.stack, self._caches, strict=True):
+            key = shape.kind, past.context
+            if key not in masks:
+                masks[key] = self._mask(first, past.context, shape).to(network.device, x.dtype)
+            x, _, _ = layer(x, rotations[shape.kind], encoder=True, past=past, mask=masks[key])
         hidden: Tensor = network.norm(x)
         return hidden[0]
 
     def _link(self, parents: list[int]) -> None:
         first, size = len(self), len(self) + len(parents)
-        ancestors = torch.zeros(size, size, dtype=torch.bool)
-        ancestors[:first, :first] = self._ancestors
+        if size > len(self._ancestors):
+            wider = np.zeros((size + _ROOM, size + _ROOM), dtype=np.bool_)
+            wider[:first, :first] = self._ancestors[:first, :first]
+            self._ancestors = wider
         for token, parent in enumerate(parents, start=first):
             if parent != ROOT:
-                ancestors[token] = ancestors[parent]
-            ancestors[token, token] = True
-        self._ancestors = ancestors
-        self._positions = self._start + ancestors.sum(dim=1) - 1
+                self._ancestors[token] = self._ancestors[parent]
+            self._ancestors[token, token] = True
+            self._depths.append(0 if parent == ROOT else self._depths[parent] + 1)
 
-    def _mask(self, first: int, cached: int, shape: LayerShape) -> Tensor:
-        """What the tokens from `first` on see of `cached` tokens of the context and of the tree: [T, cached + N]."""
-        context = torch.arange(self._start - cached, self._start)
-        sees = torch.cat([torch.ones(len(self) - first, cached, dtype=torch.bool), self._ancestors[first:]], dim=1)
-        if shape.kind == "full":
-            return sees
-        distance = self._positions[first:, None] - torch.cat([context, self._positions])
-        return sees & (distance < self.network.config.sliding_window)
+    def _mask(self, first: int, context: int, shape: LayerShape) -> Tensor:
+        """What the tokens from `first` on see of `context` tokens before the tree and of the tree, to be added to
+        their scores: 0, or minus infinity where they see nothing. [T, context + N]."""
+        size = len(self)
+        sees = np.ones((size - first, context + size), dtype=np.bool_)
+        sees[:, context:] = self._ancestors[first:size, :size]
+        if shape.kind == "sliding":
+            depths = np.array(self._depths)
+            positions = np.concatenate([np.arange(-context, 0), depths])
+            sees &= depths[first:, None] - positions < self.network.config.sliding_window
+        return torch.zeros(sees.shape).masked_fill_(torch.from_numpy(~sees), -torch.inf)
