@@ -68,6 +68,29 @@ def test_scores_are_the_summed_log_probabilities_of_candidate_and_suffix(model, 
         assert score.mean == pytest.approx(math.exp(expected / len(tail[shared:])), rel=1e-3)
 
 
+def test_a_choice_that_is_cut_short_puts_nobody_before_those_that_were_read(reader):
+    """The likeliest by their beginnings are read whole; the rest counts as if the suffix came as easily behind them."""
+    candidates = ["th.getsize", "x", *(f"th.name_{i}" for i in range(20))]
+    whole = causal.scores(reader, candidates)
+    cut = causal.scores(reader, candidates, enough=lambda: True)
+    read = [i for i, (one, other) in enumerate(zip(whole, cut, strict=True)) if one.total == pytest.approx(other.total)]
+    assert len(read) >= causal.TOGETHER
+    assert max(score.total for score in cut) == pytest.approx(max(cut[i].total for i in read))
+
+
+def test_a_candidate_that_cannot_win_is_not_read_to_its_end(model, reader):
+    """Telling so changes neither the best nor its part of the probability."""
+    layout, tail = reader.layout, "(path)\n"
+    candidates = ["th.getsize", "th.exists", *(f"q{i}zx" for i in range(20))]
+    got = causal.scores(reader, candidates)
+    reading = causal._Reading(reader, 1)
+    rows = [[reader.context.last, *model.tokens.encode(layout.head_text + text + tail)] for text in candidates]
+    everything, got = [sum(logs) for logs in reading.logs(rows)], [score.total for score in got]
+    assert everything.index(max(everything)) == got.index(max(got))
+    parts = [1 / sum(math.exp(total - max(totals)) for total in totals) for totals in (everything, got)]
+    assert parts[0] == pytest.approx(parts[1], abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("ids", "period"),
     [([1, 2, 3], 0), ([5, 5, 5], 1), ([9, 1, 2, 1, 2, 1, 2], 2), ([1, 2, 1, 2], 0), ([7, 7], 0), ([], 0)],

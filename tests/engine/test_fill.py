@@ -74,6 +74,35 @@ def test_at_the_deadline_the_best_draft_is_returned_and_marked(model):
     assert result.steps == 1
 
 
+@pytest.mark.parametrize("single_line", [True, False])
+@pytest.mark.parametrize("deadline_ms", [0, 10, 30, 60, 120])
+def test_whenever_the_deadline_falls_the_best_so_far_is_answered(model, deadline_ms, single_line):
+    """Between any two parts, or within one: that depends on the machine, what holds does not."""
+    result = fill(model, PREFIX, SUFFIX, deadline_ms=deadline_ms, single_line=single_line, candidates=99)
+    middles = [candidate.middle for candidate in result.candidates]
+    assert middles
+    assert len(set(middles)) == len(middles)
+    assert all(middle.strip() for middle in middles)
+
+
+@pytest.mark.parametrize("deadline_ms", [0, 10, 30, 60, 120])
+def test_an_automatic_answer_at_the_deadline_is_as_sure_as_any_other(model, deadline_ms):
+    result = fill(model, PREFIX, SUFFIX, deadline_ms=deadline_ms, single_line=True, priority="automatic")
+    assert not result.candidates or result.confidence >= model.shape.calibration.threshold
+
+
+def test_a_fill_of_a_line_can_be_cancelled_in_every_part(model):
+    """Each time that somebody is asked whether the answer is still wanted, it may not be."""
+    asked = []
+    request = FillRequest(prefix=PREFIX, suffix=SUFFIX, single_line=True, priority="automatic")
+    run(model, request, cancelled=lambda: bool(asked.append(1)))
+    assert len(asked) > 10
+    for last in (1, len(asked) // 2, len(asked) - 1):
+        count = iter(range(last))
+        with pytest.raises(Cancelled):
+            run(model, request, cancelled=lambda count=count: next(count, None) is None)
+
+
 def test_a_gap_that_is_too_short_is_said_to_be(model):
     result = fill(model, "x = [\n" + "    1,\n" * 40, "", max_tokens=8, max_steps=2)
     assert result.finish_reason in ("length", "steps", "stop")
