@@ -133,7 +133,7 @@ class NgramCache:
             first, last = (np.searchsorted(self._numbers, number, side) for side in ("left", "right"))
             places: Ids = self._ends[first:last]
             return places
-        places = self._places(key[1:])
-        places = places[places >= len(key) - 1]
-        places = places[self._ids[places - len(key) + 1] == key[0]]
-        return places
+        shorter = self._places(key[1:])
+        shorter = shorter[shorter >= len(key) - 1]
+        longer: Ids = shorter[self._ids[shorter - len(key) + 1] == key[0]]
+        return longer
