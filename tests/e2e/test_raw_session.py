@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lsp_session import STUB, URI, LspSession, position, short_folder
+from lsp_session import STUB, URI, LspSession, Message, position, short_folder
 
 PATIENCE_S = 100  # torch alone takes many seconds on a busy machine
 AREA_BODY = {"start": position(1, 4), "end": position(1, 8)}
@@ -41,6 +41,11 @@ def engine(folder: Path, command: str, *arguments: str) -> tuple[int, str]:
     words = [sys.executable, "-m", "engine.cli", command, *arguments]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.strip()
+
+
+def fill_this_function(editor: LspSession) -> Message:
+    """The code action on the stub."""
+    return next(a for a in editor.code_actions(URI, 1, 4) if a["title"].startswith("Fill this function"))
 
 
 def check_items(editor: LspSession, items: list[dict[str, Any]] | None, line: int) -> None:
