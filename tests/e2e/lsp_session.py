@@ -74,6 +74,7 @@ class LspSession:
         )
         self.answers: dict[str, Any] = {}
         self.received: list[Message] = []  # notifications and requests of the server, oldest first
+        self.answered: list[tuple[Any, float]] = []  # the id of each answer of the server, and when it came
         self._responses: dict[Any, Message] = {}
         self._incoming: Queue[Message | None] = Queue()
         self._next_id = 0
@@ -151,6 +152,11 @@ class LspSession:
         self._read_until(lambda: request in self._responses, within_s, f"no answer to request {request}")
         return self._responses.pop(request)
 
+    def responses(self) -> list[Any]:
+        """The requests whose answers have come and were not taken yet."""
+        self._read_until(self._incoming.empty, 20, "")
+        return list(self._responses)
+
     def wait_for(self, matches: Callable[[Message], bool], within_s: float = 20) -> Message:
         """The first notification or request of the server that matches, waiting for it."""
         self._read_until(lambda: any(map(matches, self.received)), within_s, "the message did not come")
@@ -216,7 +222,10 @@ class LspSession:
             if name.lower() == b"content-length":
                 while self.process.stdout.readline().strip():
                     pass
-                self._incoming.put(json.loads(self.process.stdout.read(int(value))))
+                message = json.loads(self.process.stdout.read(int(value)))
+                if "method" not in message:
+                    self.answered.append((message["id"], time.perf_counter()))
+                self._incoming.put(message)
         self._incoming.put(None)
 
     def _read_stderr(self) -> None:

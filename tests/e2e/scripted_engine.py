@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import time
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -36,6 +37,7 @@ def script(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--load-ms", type=float, default=0)
     parser.add_argument("--load-error", default="")
     parser.add_argument("--middle", action="append")
+    parser.add_argument("--name-the-place", action="store_true")
     parser.add_argument("--die-at-step", type=int, default=0)
     parser.add_argument("--fail-at-step", type=int, default=0)
     parser.add_argument("--fail-code", default="engine")
@@ -91,6 +93,8 @@ def application() -> Starlette:
 
 async def answer(wanted: FillRequest, record: dict[str, Any], options: argparse.Namespace) -> AsyncIterator[str]:
     middles = options.middle or ["scripted()"]
+    if options.name_the_place:
+        middles = [middle_of(wanted.prefix, wanted.suffix)]
     try:
         for step in range(1, options.steps + 1):
             await asyncio.sleep(options.step_ms / 1000)
@@ -124,6 +128,11 @@ def draft(wanted: FillRequest, middle: str, step: int, steps: int) -> Draft:
     return Draft(
         text=middle[:step], step=step, steps=steps, slots=tuple(middle), settled=settled, pinned=wanted.suffix[:4]
     )
+
+
+def middle_of(prefix: str, suffix: str) -> str:
+    """A middle that tells, of any text that it stands in, whether it was made for that place."""
+    return f"at_{zlib.crc32((prefix + chr(0) + suffix).encode()):08x}"
 
 
 def event(name: str, message: object) -> str:

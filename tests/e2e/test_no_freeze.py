@@ -1,0 +1,74 @@
+"""Other requests are answered while the server works on huge documents; `python -m dg_lsp.benchmark` tells how soon."""
+
+from __future__ import annotations
+
+import pytest
+from lsp_session import URI, LspSession, ScriptedEngine, StartEngine, position
+
+START = {"initializationOptions": {"inline": {"debounce_ms": 0}}}
+FUNCTIONS = "".join(f"def work_{n}(first, second):\n    value = {n}\n    return value\n\n\n" for n in range(10_000))
+LONG_LINE = "x=compute(1);" * 80_000 + "\n\n"
+
+
+@pytest.fixture
+def engine(start: StartEngine) -> ScriptedEngine:
+    return start("--steps", "2", "--middle", "print(first)", **START)
+
+
+def ping(lsp: LspSession) -> int:
+    return lsp.send("freeze/noSuchMethod")
+
+
+def order(lsp: LspSession, *requests: int) -> list[int]:
+    """The requests in the order of their answers."""
+    for request in requests:
+        lsp.response(request)
+    return [number for number, _ in lsp.answered if number in requests]
+
+
+def typed(lsp: LspSession, line: int, column: int, version: int) -> None:
+    here = position(line, column)
+    lsp.change(URI, version, {"range": {"start": here, "end": here}, "text": "a"})
+
+
+@pytest.mark.parametrize(("text", "line"), [(FUNCTIONS, 25_003), (LONG_LINE, 1)], ids=["50,000 lines", "1 MB line"])
+def test_a_request_that_can_be_answered_at_once_overtakes_the_work_on_a_huge_document(
+    lsp: LspSession, engine: ScriptedEngine, text: str, line: int
+) -> None:
+    lsp.open(URI, text)
+    asked = lsp.start_inline(URI, line, 0, trigger=1)
+    assert order(lsp, asked, ping(lsp))[1] == asked
+    for version in range(2, 8):
+        typed(lsp, line, version - 2, version)
+        last = lsp.start_inline(URI, line, version - 1, trigger=1)
+    pings = [ping(lsp) for _ in range(3)]
+    assert order(lsp, last, *pings) == [*pings, last]
+    prefix = engine.seen()[-1]["request"]["prefix"]
+    assert prefix.endswith("\n" + "a" * 6)
+
+
+def test_ghost_text_in_a_file_of_50000_lines_fits_it(lsp: LspSession, engine: ScriptedEngine) -> None:
+    lsp.open(URI, FUNCTIONS)
+    here = position(25_001, len("    value = 5000"))
+    lsp.change(URI, 2, {"range": {"start": here, "end": here}, "text": "\n    "})
+    (item,) = lsp.inline(URI, 25_002, 4)
+    assert item["insertText"] == "print(first)"
+    request = engine.seen()[-1]["request"]
+    assert request["prefix"].endswith("def work_5000(first, second):\n    value = 5000\n    ")
+    assert request["suffix"].startswith("\n    return value\n\n\ndef work_5001")
+
+
+def test_nothing_is_offered_inside_a_line_that_nobody_wrote(lsp: LspSession, engine: ScriptedEngine) -> None:
+    lsp.open(URI, LONG_LINE)
+    assert lsp.inline(URI, 0, 500_000) is None
+    assert engine.seen() == []
+
+
+def test_while_another_program_rewrites_a_file_the_last_text_counts(lsp: LspSession, engine: ScriptedEngine) -> None:
+    lsp.open(URI, FUNCTIONS)
+    asked: list[int] = []
+    for version in range(2, 12):
+        lsp.change(URI, version, {"text": f"{FUNCTIONS}# {version}\n"})
+        asked.append(lsp.start_inline(URI, 50_001, 0))
+    assert [bool(lsp.response(request)["result"]) for request in asked] == [False] * 9 + [True]
+    assert engine.seen()[-1]["request"]["prefix"].endswith("\n# 11\n")
