@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lsp_session import URI, LspSession, ScriptedEngine, StartEngine, position
+from lsp_session import URI, LspSession, ScriptedEngine, StartEngine, message, position
 
 START = {"initializationOptions": {"inline": {"debounce_ms": 0}}}
 FUNCTIONS = "".join(f"def work_{n}(first, second):\n    value = {n}\n    return value\n\n\n" for n in range(10_000))
@@ -15,17 +15,6 @@ def engine(start: StartEngine) -> ScriptedEngine:
     return start("--steps", "2", "--middle", "print(first)", **START)
 
 
-def ping(lsp: LspSession) -> int:
-    return lsp.send("freeze/noSuchMethod")
-
-
-def order(lsp: LspSession, *requests: int) -> list[int]:
-    """The requests in the order of their answers."""
-    for request in requests:
-        lsp.response(request)
-    return [number for number, _ in lsp.answered if number in requests]
-
-
 def typed(lsp: LspSession, line: int, column: int, version: int) -> None:
     here = position(line, column)
     lsp.change(URI, version, {"range": {"start": here, "end": here}, "text": "a"})
@@ -33,16 +22,18 @@ def typed(lsp: LspSession, line: int, column: int, version: int) -> None:
 
 @pytest.mark.parametrize(("text", "line"), [(FUNCTIONS, 25_003), (LONG_LINE, 1)], ids=["50,000 lines", "1 MB line"])
 def test_a_request_that_can_be_answered_at_once_overtakes_the_work_on_a_huge_document(
-    lsp: LspSession, engine: ScriptedEngine, text: str, line: int
+    lsp: LspSession, engine: ScriptedEngine, scripted_engine: StartEngine, text: str, line: int
 ) -> None:
+    scripted_engine("--steps", "2", "--step-ms", "200", "--middle", "print(first)")
     lsp.open(URI, text)
-    asked = lsp.start_inline(URI, line, 0, trigger=1)
-    assert order(lsp, asked, ping(lsp))[1] == asked
     for version in range(2, 8):
         typed(lsp, line, version - 2, version)
-        last = lsp.start_inline(URI, line, version - 1, trigger=1)
-    pings = [ping(lsp) for _ in range(3)]
-    assert order(lsp, last, *pings) == [*pings, last]
+    asked = {"textDocument": {"uri": URI}, "position": position(line, 6), "context": {"triggerKind": 1}}
+    at_once = b"".join(message("freeze/noSuchMethod", None, number) for number in (902, 903))
+    lsp.raw(message("textDocument/inlineCompletion", asked, 901) + at_once)
+    for number in (901, 902, 903):
+        lsp.response(number)
+    assert [number for number, _ in lsp.answered if number in (901, 902, 903)] == [902, 903, 901]
     prefix = engine.seen()[-1]["request"]["prefix"]
     assert prefix.endswith("\n" + "a" * 6)
 
