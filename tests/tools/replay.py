@@ -28,6 +28,7 @@ from tests.e2e.scripted_engine import middle_of
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FILES = [*sorted((FIXTURES / "sources").iterdir()), FIXTURES / "holes/09_rich_repr.py"]
+OPTIONS = {"inline": {"debounce_ms": 0, "deadline_ms": 20_000}}
 INSTANT = ("--steps", "1", "--step-ms", "0", "--name-the-place")
 
 Edit = tuple[int, int, str]
@@ -186,7 +187,7 @@ def main() -> None:
         engines = ScriptedEngines(folder)
         engine, session = engines.start(*INSTANT), LspSession(folder)
         try:
-            session.initialize(initializationOptions={"inline": {"debounce_ms": 0}})
+            session.initialize(initializationOptions=OPTIONS)
             session.until_ready()
             person = Replay(session, engine, options.interval_ms / 1000, Random(options.seed))
             report = person.run(FILES, options.keys)
