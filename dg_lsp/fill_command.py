@@ -7,7 +7,7 @@ import asyncio
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lsprotocol import types
@@ -16,9 +16,9 @@ from dg_lsp import fill_output as output
 from dg_lsp.client.launch import ready_engine
 from dg_lsp.client.local import EngineError, EngineUnavailable
 from dg_lsp.completion.fill import Filled, Wanted, fill
+from dg_lsp.completion.sites import Site, site_of
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
-from dg_lsp.context.window import to_document
 from dg_lsp.documents import DocumentStore, Snapshot
 from dg_lsp.files import DocumentError, language_of, read_document, text_of, write_document
 from dg_lsp.settings import Settings
@@ -29,10 +29,12 @@ NOTHING, BAD_INPUT, NO_ENGINE, INTERRUPTED = 1, 2, 3, 130
 STDIN = "/dev/stdin"
 """What a place is called that is in the text from stdin."""
 
-_HOLES = ("function", "arguments", "condition", "arm", "cursor")
+_HOLES = ("function", "todo", "arguments", "condition", "arm", "docstring", "cursor")
 _SHORT = ("cursor", "arguments", "condition")
 _PLACE = re.compile(r"(.+):0*([1-9]\d*):0*([1-9]\d*)(?:-0*([1-9]\d*):0*([1-9]\d*))?", re.DOTALL)
 _RELATED_S = 0.5
+_OTHERS = 3
+"""Where a text is to be replaced, so many answers are asked for at least: one of them should be another text."""
 
 Spot = tuple[int, int]
 """Line and column, both from 1, in characters."""
@@ -136,15 +138,21 @@ def _fill_and_show(options: argparse.Namespace, given: bytes | None) -> None:
     reason = exclusions.of_document(snapshot, snapshot.line_at(hole.start))
     if reason and not options.any_file:
         raise DocumentError(f"{reason}: add --any-file to have it filled all the same")
-    result = asyncio.run(_filled(snapshot, hole, options, Related(documents, exclusions)))
+    site = site_of(snapshot, hole)
+    result = asyncio.run(_filled(snapshot, site, options, Related(documents, exclusions)))
     if not result.candidates:
         raise _Nothing(f"nothing to offer: {result.why_nothing}")
+    old = snapshot.text[site.start : site.end]
+    new = [candidate for candidate in result.candidates if output.text_at(site, candidate.middle) != old]
+    if not new:
+        raise _Nothing("nothing to offer: the model has no other answer")
+    result = replace(result, candidates=tuple(new[: options.candidates]))
     if options.json:
-        output.print_json(snapshot, hole, result)
+        output.print_json(snapshot, site, result)
     elif not options.apply:
         output.print_middles(result.candidates, numbered=options.candidates > 1)
     if options.apply:
-        _apply(options, snapshot, hole, _with_middle(snapshot, hole, result.middle))
+        _apply(options, snapshot, site, result.middle)
 
 
 def _open(options: argparse.Namespace, name: str, given: bytes | None, documents: DocumentStore) -> Snapshot:
@@ -153,14 +161,16 @@ def _open(options: argparse.Namespace, name: str, given: bytes | None, documents
     return documents.open(types.TextDocumentItem(Path(name).resolve().as_uri(), language, 0, text))
 
 
-def _apply(options: argparse.Namespace, before: Snapshot, hole: Hole, after: Snapshot) -> None:
+def _apply(options: argparse.Namespace, before: Snapshot, site: Site, middle: str) -> None:
     """Print the whole text from stdin; show the change of a file, and write it if the user wants it."""
+    text = before.text[: site.start] + output.text_at(site, middle) + before.text[site.end :]
+    after = Snapshot(before.uri, before.language_id, before.version, text)
     path = options.place.path
     if path == STDIN:
         sys.stdout.buffer.write(after.text.encode("utf-8", "replace"))
         return
     if not options.json:
-        output.print_change(path, before, hole, after)
+        output.print_change(path, before, site, after)
     if not (options.yes or output.confirmed(path)):
         raise _Nothing(f"{path} stays as it is")
     write_document(Path(path), after.text, instead_of=before.text)
@@ -191,29 +201,24 @@ def _offset(snapshot: Snapshot, spot: Spot) -> int:
     return snapshot.line_start(line - 1) + column - 1
 
 
-async def _filled(snapshot: Snapshot, hole: Hole, options: argparse.Namespace, related: Related) -> Filled:
-    settings = Settings()
+async def _filled(snapshot: Snapshot, site: Site, options: argparse.Namespace, related: Related) -> Filled:
+    settings, hole = Settings(), site.hole
     length = settings.inline.max_tokens if hole.kind in _SHORT else settings.function.max_tokens
     give_up = time.monotonic() + _RELATED_S
     while not await related.read() and time.monotonic() < give_up:
         pass
     wanted = Wanted(
         max_tokens=options.max_tokens or length,
-        candidates=options.candidates,
+        candidates=max(options.candidates, _OTHERS if hole.kind == "selection" else 1),
         seed=options.seed,
-        related=related.snippets(snapshot, hole.start),
+        related=related.snippets(snapshot, site.start),
     )
     with output.Bar() as bar:
         engine = await ready_engine(bar.load)
         try:
-            return await fill(engine, snapshot, hole, wanted, bar.draft)
+            return await fill(engine, site.snapshot, hole, wanted, bar.draft)
         finally:
             await engine.close()
-
-
-def _with_middle(snapshot: Snapshot, hole: Hole, middle: str) -> Snapshot:
-    parts = snapshot.text[: hole.start], to_document(snapshot, middle), snapshot.text[hole.end :]
-    return Snapshot(snapshot.uri, snapshot.language_id, snapshot.version, "".join(parts))
 
 
 def _project(path: Path) -> Path:

@@ -12,8 +12,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import Progress
 
+from dg_lsp.completion.sites import Site
+from dg_lsp.context.window import to_document
 from dg_lsp.documents import Snapshot
-from dg_lsp.syntax.holes import Hole
 from engine.protocol import Candidate, Draft, FillResult, Health, to_json
 
 _SHOW_AFTER_S = 1.0
@@ -45,11 +46,18 @@ class Bar:
         self._bar.update(self._work, description="Filling", total=draft.steps, completed=draft.step)
 
 
-def print_json(snapshot: Snapshot, hole: Hole, result: FillResult) -> None:
-    """Print the answer as a JSON object."""
-    start, end = snapshot.position_at(hole.start, "utf-16"), snapshot.position_at(hole.end, "utf-16")
+def text_at(site: Site, middle: str) -> str:
+    """All that goes into a site with a middle, in the line endings of the document."""
+    return site.before + to_document(site.snapshot, middle) + site.after
+
+
+def print_json(snapshot: Snapshot, site: Site, result: FillResult) -> None:
+    """Print the answer as a JSON object; its middles are all that goes into the range, with "\\n" line ends."""
+    start, end = snapshot.position_at(site.start, "utf-16"), snapshot.position_at(site.end, "utf-16")
+    texts = [text_at(site, candidate.middle).replace(snapshot.eol, "\n") for candidate in result.candidates]
+    candidates = [{**to_json(c), "middle": text} for c, text in zip(result.candidates, texts, strict=True)]
     answer = {
-        "middle": result.middle,
+        "middle": texts[0],
         "range": {
             "start": {"line": start.line, "character": start.character},
             "end": {"line": end.line, "character": end.character},
@@ -58,7 +66,7 @@ def print_json(snapshot: Snapshot, hole: Hole, result: FillResult) -> None:
         "steps": result.steps,
         "confidence": result.confidence,
         "source": result.candidates[0].source,
-        "candidates": [to_json(candidate) for candidate in result.candidates],
+        "candidates": candidates,
         "model": result.model,
         "timings_ms": result.timings_ms,
     }
@@ -73,11 +81,11 @@ def print_middles(candidates: Sequence[Candidate], *, numbered: bool) -> None:
         print(candidate.middle)
 
 
-def print_change(name: str, before: Snapshot, hole: Hole, after: Snapshot) -> None:
+def print_change(name: str, before: Snapshot, site: Site, after: Snapshot) -> None:
     """Print a unified diff, in colours on a terminal."""
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(f"--- {name}\n+++ {name}", style="bold")
-    for line in _difference(before, hole, after):
+    for line in _difference(before, site, after):
         console.print(line, style=_STYLES[line[0]])
 
 
@@ -87,10 +95,10 @@ def confirmed(name: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _difference(before: Snapshot, hole: Hole, after: Snapshot) -> Iterator[str]:
-    """The hunks of a unified diff. Only the lines around the hole are compared: the rest is the same."""
-    above = max(before.line_at(hole.start) - _CONTEXT, 0)
-    below = before.line_count - min(before.line_at(hole.end) + 1 + _CONTEXT, before.line_count)
+def _difference(before: Snapshot, site: Site, after: Snapshot) -> Iterator[str]:
+    """The hunks of a unified diff. Only the lines around the site are compared: the rest is the same."""
+    above = max(before.line_at(site.start) - _CONTEXT, 0)
+    below = before.line_count - min(before.line_at(site.end) + 1 + _CONTEXT, before.line_count)
     old = [before.line_text(line) for line in range(above, before.line_count - below)]
     new = [after.line_text(line) for line in range(above, after.line_count - below)]
     for hunk in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(_CONTEXT):

@@ -99,7 +99,7 @@ def test_initialize_settles_encoding_and_offers(client: Client) -> None:
 def test_the_configuration_is_pulled(client: Client) -> None:
     engine = client.fresh()
     client.server.open(URI, STUB)
-    action, *_ = client.server.code_actions(URI, 1, 4)
+    action = filling_the_function(client)
     client.server.ask("codeAction/resolve", action)
     assert engine.seen()[0]["request"]["max_tokens"] == 22
 
@@ -116,10 +116,15 @@ def test_edits_and_places_count_in_the_encoding(client: Client) -> None:
     assert engine.seen()[0]["request"]["prefix"] == "x = '😀é' + "
 
 
+def filling_the_function(client: Client) -> Message:
+    actions = client.server.code_actions(URI, 1, 4)
+    return next(action for action in actions if action["title"] == "Fill this function `area`")
+
+
 def test_a_code_action_gives_an_edit_that_the_editor_can_take(client: Client) -> None:
     client.fresh("--steps", "4", "--middle", "return width * height")
     client.server.open(URI, STUB, version=7)
-    action, *_ = client.server.code_actions(URI, 1, 4)
+    action = filling_the_function(client)
     assert ("tags" in action) == client.editor.tags
     edit = client.server.ask("codeAction/resolve", action)["result"]["edit"]
     assert ("documentChanges" in edit) == client.editor.versioned_edits
@@ -138,7 +143,7 @@ def test_progress_is_shown_and_ended(client: Client) -> None:
     """All of these editors can show it."""
     client.fresh("--steps", "4")
     client.server.open(URI, STUB)
-    action, *_ = client.server.code_actions(URI, 1, 4)
+    action = filling_the_function(client)
     client.server.ask("codeAction/resolve", action)
     client.server.wait_for(lambda m: m.get("method") == "$/progress" and m["params"]["value"]["kind"] == "end")
     methods = [m["method"] for m in client.server.received if "rogress" in m["method"]]

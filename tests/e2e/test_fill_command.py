@@ -222,6 +222,36 @@ def test_a_kind_of_hole_or_a_selection_is_filled(
     assert request["prefix"] + filled + request["suffix"] == CALLS
 
 
+@pytest.mark.parametrize(
+    ("kind", "place", "middle", "filled"),
+    [
+        ("todo", ":2:9", "return width * height", "    # TODO: multiply\n    return width * height\n    return 0\n"),
+        ("docstring", ":1:9", "Multiplies.", '    # TODO: multiply\n    """Multiplies."""\n    return 0\n'),
+    ],
+)
+def test_a_todo_and_a_docstring_get_a_line_of_their_own(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path, kind: str, place: str, middle: str, filled: str
+) -> None:
+    scripted_engine("--middle", middle)
+    head = "def area(width, height):\n"
+    path = Path(written(tmp_path, head + "    # TODO: multiply\n    return 0\n"))
+    status, out, err = outcome(begin("fill", f"{path}{place}", "--hole", kind, "--apply", "--yes", "--json"))
+    assert (status, err) == (0, "")
+    assert path.read_text() == head + filled
+    assert middle in json.loads(out)["middle"]
+
+
+def test_a_selection_that_would_stay_as_it_is_is_nothing_to_offer(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path
+) -> None:
+    scripted_engine("--middle", "scaled", "--middle", "doubled")
+    path = written(tmp_path, CALLS)
+    assert outcome(begin("fill", f"{path}:3:16-3:22")) == (0, "doubled\n", "")
+    scripted_engine("--middle", "scaled")
+    why = "dg-lsp: nothing to offer: the model has no other answer\n"
+    assert outcome(begin("fill", f"{path}:3:16-3:22")) == (1, "", why)
+
+
 def test_several_candidates_are_numbered_and_distinct(
     begin: Command, scripted_engine: StartEngine, tmp_path: Path
 ) -> None:
