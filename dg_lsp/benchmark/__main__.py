@@ -87,6 +87,7 @@ def _freezes(repeats: int, on_work: Callable[[str], None]) -> Table:
     code = {lines: _code(lines) for lines in (5_000, 50_000)}
     long_line = DOCUMENTS["1 MB line"] + "\n\n"
     works = [
+        ("nothing", "5,000 lines", partial(measures.pings, measures.resting, code[5_000], 0)),
         ("typing", "5,000 lines", partial(measures.pings, measures.typing, code[5_000], 2_503)),
         ("typing", "50,000 lines", partial(measures.pings, measures.typing, code[50_000], 25_003)),
         ("typing", "below a 1 MB line", partial(measures.pings, measures.typing, long_line, 1)),

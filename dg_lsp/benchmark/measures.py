@@ -87,6 +87,12 @@ def rewriting(process: ServerProcess, text: str, line: int, times: int) -> None:
         time.sleep(_KEY_S)
 
 
+def resting(process: ServerProcess, text: str, line: int, times: int) -> None:
+    """Nothing: how late pings are on this machine anyway."""
+    process.open(text)
+    time.sleep(times * _KEY_S)
+
+
 def pings(
     work: Callable[[ServerProcess, str, int, int], None], text: str, line: int, times: int, environment: Environment
 ) -> list[float]:
