@@ -31,17 +31,18 @@ class Editor:
 
     profile: str
     encoding: str
+    inline: bool
     versioned_edits: bool = True
     tags: bool = False
 
 
 EDITORS = [
-    Editor(profile="vscode", encoding="utf-16", tags=True),
-    Editor(profile="neovim@0.11", encoding="utf-8", versioned_edits=False),
-    Editor(profile="neovim-0.12", encoding="utf-8", versioned_edits=False),
-    Editor(profile="helix-25.07", encoding="utf-8"),
-    Editor(profile="eglot-emacs-30", encoding="utf-32"),
-    Editor(profile="lsp-mode", encoding="utf-32"),
+    Editor(profile="vscode", encoding="utf-16", inline=True, tags=True),
+    Editor(profile="neovim@0.11", encoding="utf-8", inline=False, versioned_edits=False),
+    Editor(profile="neovim-0.12", encoding="utf-8", inline=True, versioned_edits=False),
+    Editor(profile="helix-25.07", encoding="utf-8", inline=False),
+    Editor(profile="eglot-emacs-30", encoding="utf-32", inline=False),
+    Editor(profile="lsp-mode", encoding="utf-32", inline=True),
 ]
 
 
@@ -67,7 +68,9 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
         engines = ScriptedEngines(folder)
         engines.start()
         server = LspSession(folder)
-        server.answers["workspace/configuration"] = [{"inline": {"max_tokens": 11}, "function": {"max_tokens": 22}}]
+        server.answers["workspace/configuration"] = [
+            {"inline": {"deadline_ms": 20_000, "manual_deadline_ms": 20_000}, "function": {"max_tokens": 22}}
+        ]
         result = server.initialize(**_profile(editor.profile))
         eventually(lambda: server.ask("dg/status")["result"]["state"] == "ready")
         yield Client(editor, server, engines, result)
@@ -93,6 +96,7 @@ def test_initialize_settles_encoding_and_offers(client: Client) -> None:
     assert capabilities["positionEncoding"] == client.editor.encoding
     assert capabilities["textDocumentSync"]["change"] == 2
     assert "inlineCompletionProvider" in capabilities
+    assert ("completionProvider" in capabilities) != client.editor.inline
     assert capabilities["codeActionProvider"]["resolveProvider"]
 
 
@@ -111,9 +115,19 @@ def test_edits_and_places_count_in_the_encoding(client: Client) -> None:
     client.server.open(URI, "x = '🙁é' + \n")
     change = {"range": {"start": position(0, 5), "end": position(0, smile)}, "text": "😀"}
     client.server.change(URI, 2, change)
-    (item,) = client.server.inline(URI, 0, column)
-    assert item["range"] == {"start": position(0, column), "end": position(0, column)}
+    here = {"start": position(0, column), "end": position(0, column)}
+    assert offered(client, 0, column) == (here, "len(é)")
     assert engine.seen()[0]["request"]["prefix"] == "x = '😀é' + "
+
+
+def offered(client: Client, line: int, column: int) -> tuple[Message, str]:
+    """The range and the text of what the editor shows there, as ghost text or in its completion list."""
+    if client.editor.inline:
+        (item,) = client.server.inline(URI, line, column)
+        return item["range"], item["insertText"]
+    params = {"textDocument": {"uri": URI}, "position": position(line, column), "context": {"triggerKind": 1}}
+    (entry,) = client.server.ask("textDocument/completion", params)["result"]["items"]
+    return entry["textEdit"]["range"], entry["textEdit"]["newText"]
 
 
 def filling_the_function(client: Client) -> Message:
