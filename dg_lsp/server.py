@@ -82,6 +82,7 @@ def _register_lifecycle(server: Server, session: Session) -> None:
     @server.feature(types.SHUTDOWN)
     def shutdown(_: None) -> None:
         server.was_shut_down = True
+        session.suggestions.close()
         session.statistics.close()
 
 

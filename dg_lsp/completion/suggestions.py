@@ -81,6 +81,11 @@ class Suggestions:
             self._known.forget(uri)
         self._turns.supersede(uri)
 
+    def close(self) -> None:
+        """Stop every fill."""
+        for uri in list(self._fills):
+            self._stop(uri)
+
     async def _answer(self, engine: LocalEngine, uri: str, ask: Callable[[], Question], wait_s: float) -> Filled:
         begun = time.monotonic()
         question = ask()

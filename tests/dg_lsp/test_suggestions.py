@@ -283,3 +283,15 @@ async def test_a_closed_document_is_asked_for_anew() -> None:
     editor.suggestions.changed(URI, None)
     await editor.ask()
     assert len(editor.engine.asked) == 2
+
+
+async def test_closing_stops_every_fill() -> None:
+    editor = Editor("x = |\n")
+    request = await editor.ask(deadline_ms=5000)
+    editor.engine.says(finish="deadline")
+    await request
+    await settle()
+    editor.suggestions.close()
+    await settle()
+    assert [asked.deadline_ms for asked in editor.engine.stopped] == [None]
+    assert editor.display.working == 0

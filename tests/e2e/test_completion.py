@@ -204,3 +204,15 @@ def test_without_abilities_entries_are_plain_and_their_documentation_too(lsp: Ls
     assert not {"labelDetails", "insertTextMode"} & item.keys()
     assert lsp.ask("completionItem/resolve", item)["result"]["documentation"] == "return width"
     assert "documentation" not in lsp.ask("completionItem/resolve", {"label": "another"})["result"]
+
+
+def test_places_count_in_the_encoding_of_the_editor(lsp: LspSession, scripted_engine: Any) -> None:
+    told = json.loads((CLIENTS / "helix-25.07.json").read_text("utf-8"))
+    scripted_engine("--middle", "mer()")
+    lsp.answers["workspace/configuration"] = [{}]
+    assert lsp.initialize(told["capabilities"])["capabilities"]["positionEncoding"] == "utf-8"
+    lsp.until_ready()
+    lsp.open(URI, "x = '😀' + été\n")
+    (item,) = ask(lsp, 0, 18)["items"]
+    assert item["textEdit"]["newText"] == "étémer()"
+    assert item["textEdit"]["range"] == {"start": position(0, 13), "end": position(0, 18)}

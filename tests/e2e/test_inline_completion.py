@@ -247,3 +247,13 @@ def test_a_text_of_several_lines_may_be_typed_on_over_the_line_end(server: LspSe
     (item,) = server.inline(URI, 2, 0)
     assert item == {"insertText": "two()", "range": {"start": position(2, 0), "end": position(2, 0)}}
     assert len(engine.seen()) == 1
+
+
+def test_who_leaves_while_a_late_answer_is_computed_leaves_in_peace(lsp: LspSession, start: StartEngine) -> None:
+    engine = start(*SLOW)
+    lsp.open(URI, STUB)
+    assert lsp.inline(URI, 2, 0) is None
+    assert engine.seen()[0]["end"] == "running"
+    assert lsp.leave() == 0
+    assert lsp.stderr() == ""
+    eventually(lambda: engine.seen()[0]["end"] == "closed")
