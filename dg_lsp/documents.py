@@ -114,8 +114,7 @@ class Snapshot:
     def inserted_since(self, old: Snapshot, offset: int) -> str | None:
         """The text that was inserted at an offset of an older version; None when anything else changed since."""
         line = old.line_at(offset)
-        below = old.line_count - line - 1
-        end = self.line_count - below
+        end = self.line_count - (old.line_count - line - 1)
         if end <= line or self._lines[:line] != old._lines[:line] or self._lines[end:] != old._lines[line + 1 :]:
             return None
         column = offset - old.line_start(line)
