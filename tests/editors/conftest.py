@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lsp_session import ScriptedEngines, short_folder
-
-
-def skip(reason: str) -> None:
-    """Skip the test that cannot run here; with REQUIRE_EDITORS=1 it fails."""
-    if os.environ.get("REQUIRE_EDITORS") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+from needed import need
 
 
 @pytest.fixture(params=["0.12", "0.10"])
 def version(request: pytest.FixtureRequest) -> str:
     """A version of Neovim that is there: with its own inline completion, and without."""
-    pytest.importorskip("pynvim", reason="pynvim is not installed: run `make test-editors`")
+    need(find_spec("pynvim"), "pynvim is not installed: run `make test-editors`")
     import nvim
 
-    if reason := nvim.missing(request.param):
-        skip(reason)
+    need(*nvim.there(request.param))
     return str(request.param)
 
 
@@ -46,8 +40,8 @@ def neovim(version: str, engines: tuple[Path, ScriptedEngines]) -> Iterator[Call
     opened: list[nvim.Neovim] = []
     with short_folder() as home:
 
-        def start(**options: Any) -> nvim.Neovim:
-            opened.append(nvim.Neovim(version, home, engines[0], **options))
+        def start(runtime: Path = engines[0], **options: Any) -> nvim.Neovim:
+            opened.append(nvim.Neovim(version, home, runtime, **options))
             return opened[-1]
 
         yield start

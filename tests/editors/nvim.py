@@ -178,6 +178,6 @@ def eventually(true: Callable[[], _T | None], what: str, within_s: float = WITHI
     return value
 
 
-def missing(version: str) -> str:
-    """Why there is no Neovim of this version to test with; "" where there is one."""
-    return "" if program(version).exists() else f"no Neovim {version} in {EDITORS}: run `make test-editors`"
+def there(version: str) -> tuple[bool, str]:
+    """Whether there is a Neovim of this version to test with, and what to do if not."""
+    return program(version).exists(), f"no Neovim {version} in {EDITORS}: run `make test-editors`"

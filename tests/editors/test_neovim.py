@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +158,17 @@ def test_an_empty_function_is_filled_by_command_and_by_code_action(neovim: Start
     assert editor.lua("return _G.titles[1]").startswith("Fill this function `area`")
 
 
+def test_every_empty_function_of_a_file_is_filled_at_once(neovim: Start, engines: Engines) -> None:
+    text = "def first():\n    pass\n\n\ndef second():\n    pass\n"
+    editor, _ = ready(neovim, engines, "--middle", "return 0", text=text)
+    editor.lua(
+        "vim.lsp.buf.code_action({ apply = true, filter = function(action) return action.title:match('file') end })"
+    )
+    eventually(lambda: editor.text == text.replace("pass", "return 0").rstrip("\n"))
+    editor.type("u")
+    eventually(lambda: editor.text == text.rstrip("\n"))
+
+
 def test_the_canvas_is_watched_while_it_settles_and_then_taken(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(neovim, engines, "--steps", "5", "--middle", "return 0", text=STUB)
     editor.type("gg")
@@ -304,6 +316,24 @@ def test_the_menu_and_the_ghost_text_do_not_mix(neovim: Start, engines: Engines)
     assert editor.ghost() == ""  # an entry is selected: its text is not what was suggested for
     editor.type("<C-e>")
     editor.wait_for_ghost("compute()")
+
+
+def test_beside_another_server_that_suggests_one_suggestion_is_shown_and_taken(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute()")
+    other = [sys.executable, str(Path(__file__).with_name("other_server.py"))]
+    editor.lua("vim.lsp.start({ name = 'other', cmd = ... })", other)
+    eventually(lambda: editor.lua("return #vim.lsp.get_clients({ bufnr = 0 })") == 2)
+    editor.type("Gccvalue = ")
+    shown = editor.wait_for_ghost()
+    assert shown in ("compute()", "other()")
+    editor.act("accept_word")
+    eventually(lambda: editor.text == "value = " + shown.removesuffix("()"))
+    assert editor.ghost() == "()"
+    editor.act("accept")
+    eventually(lambda: editor.text == "value = " + shown)
+    editor.type("<Esc>")
+    editor.command("checkhealth dg")
+    assert "more servers suggest inline: other" in editor.text
 
 
 def test_health_is_told_in_full(neovim: Start, engines: Engines) -> None:

@@ -168,6 +168,12 @@ function M.active()
   return view ~= nil
 end
 
+--- Whether the last view has nothing more to show: its answer is painted, or there is none.
+---@return boolean
+function M.done()
+  return not view or (view.answer ~= nil and #view.frames == 0)
+end
+
 --- End the view without a change; the engine stops.
 function M.stop()
   local it = view

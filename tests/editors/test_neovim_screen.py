@@ -1,0 +1,99 @@
+"""What a user of Neovim sees in a terminal: tmux shows the screen with its colours."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lsp_session import SLOW, STUB, ScriptedEngines, eventually, short_folder
+from needed import need
+
+pytestmark = pytest.mark.timeout(300)
+
+Engines = tuple[Path, ScriptedEngines]
+
+COLUMNS, ROWS = 80, 24
+
+
+class Terminal:
+    """A terminal of its own tmux server, in which Neovim runs."""
+
+    def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
+        self._socket = str(folder / "tmux")
+        words = [f"{name}={value}" for name, value in environment.items()]
+        size = ["-x", str(COLUMNS), "-y", str(ROWS)]
+        terminal = ["TERM=tmux-256color", "COLORTERM=truecolor"]
+        self._tmux("new-session", "-d", "-s", "dg", *size, "env", "-i", *words, *terminal, *command)
+
+    def keys(self, *keys: str) -> None:
+        self._tmux("send-keys", "-t", "dg", *keys)
+
+    def screen(self) -> str:
+        return self._tmux("capture-pane", "-p", "-t", "dg")
+
+    def colours(self) -> str:
+        """The screen with its escape sequences."""
+        return self._tmux("capture-pane", "-p", "-e", "-t", "dg")
+
+    def wait_for(self, text: str) -> None:
+        eventually(lambda: text in self.screen(), within_s=60)
+
+    def close(self) -> None:
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
+
+    def _tmux(self, *words: str) -> str:
+        command = ["tmux", "-S", self._socket, "-f", "/dev/null", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def terminal(version: str, engines: Engines) -> Iterator[Terminal]:
+    """A Neovim in a terminal, on `sample.py`, a file with two functions; its status is in the ruler's line."""
+    import nvim
+
+    need(shutil.which("tmux"), "tmux is not installed")
+    engines[1].start("--middle", "return 0")
+    with short_folder() as home:
+        (home / "sample.py").write_text(STUB)
+        options = {"keys": {"accept": "<C-l>"}, "settings": {"inline": {"deadline_ms": 20000}}}
+        environment = nvim.environment(home, engines[0], options)
+        status = "set laststatus=2 termguicolors statusline=[%{v:lua.require'dg'.status()}]"
+        opened = Terminal(home, [*nvim.command(version), "-c", status, str(home / "sample.py")], environment)
+        try:
+            opened.wait_for("[dg]")
+            yield opened
+        finally:
+            opened.close()
+
+
+def test_ghost_text_has_a_colour_of_its_own(terminal: Terminal) -> None:
+    terminal.keys("jcc")
+    terminal.wait_for("    return 0")
+    line = next(line for line in terminal.colours().splitlines() if "return 0" in line)
+    assert re.search(r"\x1b\[[0-9;]*m *return 0", line), repr(line)
+    terminal.keys("C-l")
+    terminal.keys("Escape")
+    eventually(
+        lambda: "\x1b" not in first_line_with("return", terminal).split("return", 1)[0].lstrip("\x1b[0123456789;m ")
+    )
+
+
+def first_line_with(text: str, terminal: Terminal) -> str:
+    return next(line for line in terminal.colours().splitlines() if text in line)
+
+
+def test_the_canvas_settles_on_the_screen(terminal: Terminal, engines: Engines) -> None:
+    engines[1].start(*SLOW, "--middle", "return width * height" * 40)
+    terminal.keys(":Dg watch", "Enter")
+    terminal.wait_for("step 12/1000, 12 of 840 slots settled")
+    screen = terminal.colours()
+    row = next(line for line in screen.splitlines() if "return widt" in re.sub(r"\x1b\[[0-9;]*m", "", line))
+    colours = re.findall(r"\x1b\[([0-9;]*)m", row)
+    assert len(set(colours)) >= 2, repr(row)  # what has settled, and what has not
+    terminal.keys("C-c")
+    eventually(lambda: "slots settled" not in terminal.screen())
+    assert "    pass" in terminal.screen()
