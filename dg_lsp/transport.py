@@ -165,6 +165,9 @@ def log_without_code() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_WithoutData("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    # An answer and its cancellation may cross; editors would log that as an error of ours.
+    crossed = "Cancel notification for unknown message id"
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(lambda record: not str(record.msg).startswith(crossed))
 
 
 class _WithoutData(logging.Formatter):

@@ -44,6 +44,18 @@ def test_initialize_advertises_inline_completion_and_code_actions(
     assert lsp.stderr() == ""
 
 
+def test_a_cancellation_that_crossed_its_answer_is_passed_over_in_silence(
+    lsp: LspSession, scripted_engine: StartEngine
+) -> None:
+    scripted_engine()
+    lsp.initialize()
+    request = lsp.send("dg/status")
+    lsp.response(request)
+    lsp.cancel(request)
+    assert lsp.leave() == 0
+    assert lsp.stderr() == ""
+
+
 def test_exit_without_shutdown_is_a_failure(lsp: LspSession, start: StartEngine) -> None:
     start()
     lsp.notify("exit")
