@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.stubs import TODO, statements, stub_range
-from dg_lsp.syntax.tree import Captures, is_comment, matches, span, text_of
+from dg_lsp.syntax.tree import REACH, Captures, is_comment, matches, span, text_of
 
 Span = tuple[int, int]
 
@@ -55,7 +55,7 @@ def functions(snapshot: Snapshot, start: int, end: int) -> list[Function]:
         line = snapshot.line_at(start)
         while line > 0 and _blank_or_comment(snapshot.line_text(line)):
             line -= 1  # the tree ends a Python function before these lines, though it may own them
-        start = snapshot.line_start(line)
+        start = max(snapshot.line_start(line), start - REACH)
     found = matches(snapshot, start, end)
     on_purpose = {node.id for captures in found for node in captures.get("on_purpose", ())}
     all_ = (_function(snapshot, captures, on_purpose) for captures in found if "function" in captures)

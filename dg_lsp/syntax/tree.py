@@ -12,6 +12,9 @@ from dg_lsp.syntax.parser import tree_or_reason
 
 _LINES_AROUND = 20
 
+REACH = 10_000
+"""Characters beside a range that are looked at, at most: its neighbour may be a line of a megabyte."""
+
 Captures = dict[str, list[Node]]
 
 _found: WeakKeyDictionary[Snapshot, tuple[tuple[int, int], list[Captures]]] = WeakKeyDictionary()
@@ -53,7 +56,8 @@ def captured(snapshot: Snapshot, name: str, start: int, end: int) -> list[Node]:
 def widened(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
     """A range with some lines around it: comments in them may belong to what it touches."""
     first, last = snapshot.line_at(start) - _LINES_AROUND, snapshot.line_at(end) + _LINES_AROUND
-    return snapshot.line_start(max(first, 0)), snapshot.line_end(min(last, snapshot.line_count - 1))
+    top, bottom = snapshot.line_start(max(first, 0)), snapshot.line_end(min(last, snapshot.line_count - 1))
+    return max(top, start - REACH), min(bottom, end + REACH)
 
 
 def span(snapshot: Snapshot, node: Node) -> tuple[int, int]:
