@@ -172,7 +172,7 @@ def test_the_n_grams_of_all_files_are_kept_and_believed(code: Path, tiny: Path, 
     assert model.repository is not None
     for text in (*files.train.values(), *files.held_out.values()):
         *history, token = model.tokens.encode(text)[:9]
-        assert model.repository.mixed(0.0, history, token) > 0
+        assert model.repository.mixture(history).of(token, 0.0) > 0
     elsewhere = fill(model, "def encode_hidden(self, ids", single_line=True)
     assert "Tensor" in elsewhere.middle
 
