@@ -37,9 +37,10 @@ class LspError(Exception):
 @asynccontextmanager
 async def server_process() -> AsyncIterator[LspClient]:
     """A client of a new `dg-lsp` process, which is ended with the block."""
-    # A session of its own: Ctrl-C is for the command, which then ends the server.
+    # A session of its own: Ctrl-C is for the command, which then ends the server. In the root folder, because with
+    # `-m` Python would import modules that lie in the user's.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dg_lsp", stdin=PIPE, stdout=PIPE, start_new_session=True
+        sys.executable, "-m", "dg_lsp", cwd="/", stdin=PIPE, stdout=PIPE, start_new_session=True
     )
     client = LspClient(process)
     try:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import httpx
 
@@ -54,7 +55,10 @@ async def ready_engine(
 def serve_command(model: str = "", device: str = "auto") -> list[str]:
     """The command line that starts an engine with this Python."""
     command = [sys.executable, "-m", "engine.cli", "serve", "--device", device]
-    return [*command, "--model", model] if model else command
+    if not model:
+        return command
+    path = Path(model)  # absolute, because the engine runs in a folder of its own
+    return [*command, "--model", str(path.absolute()) if path.exists() else model]
 
 
 async def _found(engine: LocalEngine, url: str) -> Health:
@@ -111,8 +115,9 @@ def _start(command: Sequence[str]) -> tuple[int, subprocess.Popen[bytes]]:
             raise EngineUnavailable(f"{folder} belongs to another user: set DG_RUNTIME_DIR to a folder of your own")
         with log_path().open("ab") as log:
             begin = log.tell()  # before the start: the engine writes through the same open file and moves its place
+            # Not in the workspace: with `-m`, Python imports what lies in its folder, such as a user's own engine.py.
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         return begin, process
     except OSError as error:

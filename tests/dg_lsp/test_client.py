@@ -13,7 +13,7 @@ import pytest
 from lsp_session import ScriptedEngine, ScriptedEngines, eventually, short_folder
 
 from dg_lsp.client import launch, local
-from dg_lsp.client.launch import Launcher, ready_engine
+from dg_lsp.client.launch import Launcher, ready_engine, serve_command
 from dg_lsp.client.local import EngineError, EngineUnavailable, LocalEngine, server_sent_events
 from engine.protocol import Draft, FillRequest, FillResult, Health
 
@@ -177,6 +177,24 @@ async def test_an_engine_that_exits_at_once_is_told_with_the_last_line_of_its_lo
     script = "import sys; print('starting'); print('no room for the model'); sys.exit(3)"
     with pytest.raises(EngineUnavailable, match=r"stopped at once: no room for the model \(log: .*engine.log\)"):
         await ready_engine(command=[sys.executable, "-c", script])
+
+
+async def test_the_engine_does_not_import_what_lies_in_the_users_folder(
+    runtime_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "engine.py").write_text("raise SystemExit('the engine.py of the user')")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EngineUnavailable, match="invalid choice"):
+        await ready_engine(command=[sys.executable, "-m", "engine.cli", "no-such-command"])
+
+
+def test_a_checkpoint_folder_given_relative_to_the_server_is_found_by_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert serve_command("checkpoint")[-1] == str(tmp_path / "checkpoint")
+    assert serve_command("google/some-model")[-1] == "google/some-model"
 
 
 async def test_a_runtime_folder_that_cannot_be_written_is_named(
