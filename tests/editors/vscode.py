@@ -13,18 +13,17 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from lsp_session import short_folder
 from playwright.sync_api import Page, sync_playwright
 
 REPOSITORY = Path(__file__).parents[2]
 EDITORS = Path(os.environ.get("DG_EDITORS", REPOSITORY / ".editors"))
-SERVER = EDITORS / "vscode" / "node_modules" / "code-server" / "lib" / "vscode" / "out" / "server-main.js"
+SERVER = EDITORS / "vscode" / "server-main.js"
 NODE = EDITORS / "vscode" / "node"
 CHROMIUM = Path(os.environ.get("DG_CHROMIUM", "/usr/bin/chromium"))
 VSIX = REPOSITORY / "editors" / "vscode" / "dg-lsp.vsix"
@@ -64,8 +63,7 @@ _SETTINGS = {
 
 def missing() -> str:
     """What is not there to run VS Code, "" where all is."""
-    needed = (SERVER, NODE, CHROMIUM, VSIX)
-    return ", ".join(str(path) for path in needed if not path.exists())
+    return ", ".join(str(path) for path in (SERVER, NODE, CHROMIUM, VSIX) if not path.exists())
 
 
 def eventually(true: Callable[[], _T], within_s: float = WITHIN_S, what: str = "it") -> _T:
@@ -133,6 +131,12 @@ class Code:
     def wait_for_ghost(self) -> str:
         return eventually(self.ghost, what="ghost text")
 
+    def clear(self) -> None:
+        """Close all files, as they are on disk, and all notifications."""
+        self.command("notifications.clearAll")
+        self.command("workbench.action.files.saveAll")
+        self.command("workbench.action.closeAllEditors")
+
     def save(self) -> None:
         self.command("workbench.action.files.save")
 
@@ -141,12 +145,34 @@ class Code:
         item = self.page.locator('.statusbar-item[id="dg-lsp.dg-lsp.dg.status"] a')
         return (item.get_attribute("aria-label", timeout=WITHIN_S * 1000) or "").removeprefix("dg-lsp: ")
 
-    def wait_for_status(self, beginning: str) -> str:
-        return eventually(lambda: (s := self.status()).startswith(beginning) and s, what=f'the status "{beginning}"')
+    def wait_for_status(self, *beginnings: str) -> str:
+        try:
+            return eventually(lambda: (s := self.status()).startswith(beginnings) and s)
+        except AssertionError:
+            raise AssertionError(f'the status stayed "{self.status()}", wanted was {beginnings}') from None
+
+    def wait_until_ready(self) -> None:
+        """A busy machine may be slow."""
+        self.wait_for_status("Ready", "Slow")
 
     def notifications(self) -> list[str]:
-        """The pop-ups on the screen."""
-        return self.page.locator(".notifications-toasts .notification-list-item-message").all_inner_texts()
+        """The notifications so far. With the smoke test driver, VS Code lists them but lets none pop up."""
+        self.command("notifications.showList")
+        messages = self.page.locator(".notifications-center .notification-list-item-message").all_inner_texts()
+        self.command("notifications.hideList")
+        return messages
+
+    def press(self, button: str) -> None:
+        """Press a button of the newest notification."""
+        self.command("notifications.showList")
+        self.page.locator(".notifications-center").get_by_role("button", name=button, exact=True).first.click()
+        self.command("notifications.hideList")
+
+    def report(self) -> str:
+        """What helps to understand a failure."""
+        why = self.command("dg.explain") or {"text": "the server does not answer"}
+        facts = [self.status(), why["text"], f"notifications: {self.notifications()}", f"text: {self.text!r}"]
+        return "\n".join([*facts, *self.processes().values()])
 
     def processes(self) -> dict[int, str]:
         """The command lines of the language servers and the engine of this window."""
@@ -161,39 +187,39 @@ class Code:
 
 @contextmanager
 def code(
+    root: Path,
     *,
     settings: dict[str, Any] | None = None,
     remote_settings: dict[str, Any] | None = None,
     environment: dict[str, str] | None = None,
-    query: dict[str, str] | None = None,
+    extensions: Sequence[Path] = (VSIX,),
 ) -> Iterator[Code]:
-    """A window over an empty folder. `remote_settings` are those of scope machine; by default the Python of the tests.
+    """A window over the empty folder `root/ws`; everything of it lies in `root`, which is the engine's runtime folder.
 
-    Afterwards the editor, the server and the engine are ended, and no process may be left.
+    `remote_settings` are those of scope machine; by default the Python of the tests. Afterwards the editor, the
+    language server and the engine are ended, and no process may be left.
     """
-    with short_folder() as root:
-        for kind, given in {
-            "User": _SETTINGS | (settings or {}),
-            "Machine": {"dg.interpreter": sys.executable} if remote_settings is None else remote_settings,
-        }.items():
-            (root / "data" / kind).mkdir(parents=True)
-            (root / "data" / kind / "settings.json").write_text(json.dumps(given))
-        for name in ("ws", "home"):
-            (root / name).mkdir()
-        environ = os.environ | {
-            "HOME": str(root / "home"),
-            "PYTHONPATH": str(REPOSITORY),
-            "DG_RUNTIME_DIR": str(root),
-            "DG_TEST_SOCKET": str(root / "driver.sock"),
-            "OMP_NUM_THREADS": "1",
-        }
-        try:
-            with _serving(root, environ | (environment or {})) as port, _browsing(root, port, query or {}) as page:
-                transport = httpx.HTTPTransport(uds=str(root / "driver.sock"))
-                with httpx.Client(transport=transport, base_url="http://driver") as client:
-                    yield Code(root, page, client)
-        finally:
-            _end(root)
+    remote = {"dg.interpreter": sys.executable} if remote_settings is None else remote_settings
+    for kind, given in {"User": _SETTINGS | (settings or {}), "Machine": remote}.items():
+        (root / "data" / kind).mkdir(parents=True)
+        (root / "data" / kind / "settings.json").write_text(json.dumps(given))
+    for name in ("ws", "home"):
+        (root / name).mkdir()
+    environ = os.environ | {
+        "HOME": str(root / "home"),
+        "PYTHONPATH": str(REPOSITORY),
+        "DG_RUNTIME_DIR": str(root),
+        "DG_TEST_SOCKET": str(root / "driver.sock"),
+        "OMP_NUM_THREADS": "1",
+    }
+    try:
+        serving = _serving(root, environ | (environment or {}), extensions)
+        with serving as port, _browsing(root, port) as page:
+            transport = httpx.HTTPTransport(uds=str(root / "driver.sock"))
+            with httpx.Client(transport=transport, base_url="http://driver") as client:
+                yield Code(root, page, client)
+    finally:
+        _end(root)
 
 
 def _end(root: Path) -> None:
@@ -222,16 +248,17 @@ def processes(runtime: Path) -> dict[int, str]:
 
 
 @contextmanager
-def _serving(root: Path, environ: dict[str, str]) -> Iterator[int]:
-    """VS Code's own server with the extension installed; its port."""
+def _serving(root: Path, environ: dict[str, str], extensions: Sequence[Path]) -> Iterator[int]:
+    """VS Code's own server with extensions (.vsix files) installed; its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(NODE), str(SERVER), "--accept-server-license-terms", "--telemetry-level=off"]
+    command = [str(NODE), str(SERVER.resolve()), "--accept-server-license-terms", "--telemetry-level=off"]
+    command.append("--force-disable-user-env")  # else PATH would be that of a login shell
     command += [f"--server-data-dir={root}", f"--user-data-dir={root / 'data'}", f"--extensions-dir={root / 'ext'}"]
     with (root / "editor.log").open("w") as log:
-        install = [*command, "--install-extension", str(VSIX)]
-        subprocess.run(install, env=environ, stdout=log, stderr=log, check=True)
+        install = [f"--install-extension={extension}" for extension in extensions]
+        subprocess.run([*command, *install], env=environ, stdout=log, stderr=log, check=True)
         serve = [*command, "--host=127.0.0.1", f"--port={port}", "--without-connection-token"]
         # What makes a built VS Code take an extension from a folder (the driver).
         serve.append("--enable-smoke-test-driver")
@@ -252,10 +279,10 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def _browsing(root: Path, port: int, query: dict[str, str]) -> Iterator[Page]:
+def _browsing(root: Path, port: int) -> Iterator[Page]:
     """A browser's page with the workspace open and the driver listening."""
     driver = [["extensionDevelopmentPath", f"vscode-remote://127.0.0.1:{port}{DRIVER}"]]
-    parameters = {"folder": str(root / "ws"), "payload": json.dumps(driver)} | query
+    parameters = {"folder": str(root / "ws"), "payload": json.dumps(driver)}
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             root / "browser",

@@ -1,5 +1,11 @@
 import { type TextEditor, window, workspace } from "vscode";
-import { CodeActionRequest, CodeActionResolveRequest, type CodeAction, type LanguageClient } from "vscode-languageclient/node";
+import {
+  type CodeAction,
+  CodeActionRequest,
+  CodeActionResolveRequest,
+  Command,
+  type LanguageClient,
+} from "vscode-languageclient/node";
 
 /** The commands of the palette, and the title (or its beginning) of the code action that each one runs. */
 export const FILLS: Readonly<Record<string, string>> = {
@@ -7,6 +13,9 @@ export const FILLS: Readonly<Record<string, string>> = {
   "dg.fillFunctionHoles": "Fill every hole in this function",
   "dg.fillFileHoles": "Fill every hole in this file",
   "dg.fillTodo": "Fill this TODO",
+  "dg.fillArm": "Fill this arm",
+  "dg.fillArguments": "Fill the arguments",
+  "dg.fillCondition": "Fill the condition",
   "dg.rewriteSelection": "Rewrite the selection",
   "dg.writeDocstring": "Write the docstring",
   "dg.reroll": "Re-roll the last fill",
@@ -33,5 +42,5 @@ async function offered(client: LanguageClient, editor: TextEditor, title: string
     range: converter.asRange(editor.selection),
     context: { diagnostics: [] },
   });
-  return (answer ?? []).find((action): action is CodeAction => !("command" in action && typeof action.command === "string") && action.title.startsWith(title));
+  return answer?.find((action): action is CodeAction => !Command.is(action) && action.title.startsWith(title));
 }

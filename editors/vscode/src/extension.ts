@@ -1,9 +1,10 @@
 import { commands, type ExtensionContext, type LogOutputChannel, type TextEditor, window, workspace } from "vscode";
 import { FILLS, runAction } from "./actions";
 import { findServer, type ServerCommand } from "./environment";
-import { Installation } from "./installation";
+import { Installation, needsEngine } from "./installation";
 import { showMenu } from "./menu";
 import { Pause } from "./pause";
+import { NEUTRAL_FOLDER } from "./processes";
 import { Server } from "./server";
 import { Status } from "./status";
 
@@ -111,7 +112,8 @@ class Extension {
       return;
     }
     await this.context.globalState.update(ASKED, true);
-    const question = "dg-lsp needs its server: a Python environment of about 1 GB, made for this extension alone.";
+    const size = needsEngine() ? "1 GB" : "100 MB";
+    const question = `dg-lsp needs its server: a Python environment of about ${size}, made for this extension alone.`;
     if ((await window.showInformationMessage(question, "Install", "Not now")) === "Install") {
       await this.install();
     }
@@ -144,7 +146,7 @@ class Extension {
       return;
     }
     const words = [this.command.program, ...this.command.args, "doctor"];
-    const terminal = window.createTerminal({ name: "dg-lsp doctor" });
+    const terminal = window.createTerminal({ name: "dg-lsp doctor", cwd: NEUTRAL_FOLDER });
     terminal.show();
     terminal.sendText(words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" "));
   }

@@ -56,14 +56,15 @@ export class Installation {
   private async steps(python: string, token: CancellationToken, onLine: (line: string) => void): Promise<Outcome> {
     const interpreter = join(this.folder, "bin", "python");
     const source = withHome(ownSetting("packageSource"));
+    const local = needsEngine();
     const pip = [interpreter, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"];
     const own = workspace.getConfiguration("dg").get<string[]>("pipArguments", []);
-    const torch = await torchArguments();
+    const torch = local ? await torchArguments() : [];
     const commands = [
       [python, "-m", "venv", this.folder],
       // First, so that the CUDA build, which is several GB, is not pulled in where it is of no use.
       ...(torch.length > 0 ? [[...pip, ...torch, ...own]] : []),
-      [...pip, `${source}[engine]`, ...own],
+      [...pip, local ? `${source}[engine]` : source, ...own],
     ];
     for (const [program = "", ...args] of commands) {
       onLine(`$ ${[program, ...args].join(" ")}`);
@@ -78,6 +79,11 @@ export class Installation {
     await writeFile(this.mark, `${source}\n`);
     return "installed";
   }
+}
+
+/** Whether the engine runs here: not where the user named one elsewhere. */
+export function needsEngine(): boolean {
+  return workspace.getConfiguration("dg").get("engine.url", "") === "";
 }
 
 /** What pip is asked for before dg-lsp itself; nothing where there is an NVIDIA GPU. */

@@ -1,6 +1,9 @@
 import { spawn } from "node:child_process";
 import type { CancellationToken } from "vscode";
 
+/** Where Python is run: with `-m` and `-c` it imports what lies in its folder, and the workspace may hold anything. */
+export const NEUTRAL_FOLDER = "/";
+
 export interface Ended {
   /** The exit status; null where the process could not be started or was stopped. */
   status: number | null;
@@ -15,7 +18,7 @@ export function run(
   options: { token?: CancellationToken; onLine?: (line: string) => void } = {},
 ): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { cwd: NEUTRAL_FOLDER, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     const cancelled = options.token?.onCancellationRequested(() => child.pid && endGroup(child.pid));
     let text = "";
     let rest = "";

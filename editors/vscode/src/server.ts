@@ -1,4 +1,4 @@
-import { type Disposable, type LogOutputChannel, type TextDocument } from "vscode";
+import { InlineCompletionTriggerKind, type LogOutputChannel } from "vscode";
 import {
   CloseAction,
   ErrorAction,
@@ -11,6 +11,7 @@ import {
 } from "vscode-languageclient/node";
 import type { ServerCommand } from "./environment";
 import type { Pause } from "./pause";
+import { NEUTRAL_FOLDER } from "./processes";
 import { forServer } from "./settings";
 import type { ServerStatus, Status } from "./status";
 
@@ -18,7 +19,7 @@ const RESTARTS = 4;
 const WITHIN_MS = 3 * 60 * 1000;
 
 /** The language server of this window. */
-export class Server implements Disposable {
+export class Server {
   private client: LanguageClient | undefined;
   private starting: Promise<void> = Promise.resolve();
   private readonly deaths: number[] = [];
@@ -34,16 +35,17 @@ export class Server implements Disposable {
     return this.client?.state === State.Running ? this.client : undefined;
   }
 
-  get pid(): number | undefined {
-    return this.client?.serverProcess?.pid;
-  }
-
   /** Start the server anew with `command`, after the one before has ended. */
   async start(command: ServerCommand): Promise<void> {
     await this.stop();
     this.output.info(`Starting ${[command.program, ...command.args].join(" ")}`);
     this.status.set({ busy: true, message: "Starting the server", kind: "Normal" });
-    const executable = { command: command.program, args: command.args, transport: TransportKind.stdio };
+    const executable = {
+      command: command.program,
+      args: command.args,
+      transport: TransportKind.stdio,
+      options: { cwd: NEUTRAL_FOLDER },
+    };
     const client = new LanguageClient("dg", "dg-lsp", executable, this.options());
     client.onNotification("didChangeStatus", (status: ServerStatus) => this.status.set(status));
     this.client = client;
@@ -64,10 +66,6 @@ export class Server implements Disposable {
     }
   }
 
-  dispose(): void {
-    void this.stop();
-  }
-
   private options(): LanguageClientOptions {
     return {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }],
@@ -78,8 +76,7 @@ export class Server implements Disposable {
       errorHandler: this.errorHandler(),
       middleware: {
         provideInlineCompletionItems: (document, position, context, token, next) =>
-          // 0: asked for by hand.
-          context.triggerKind !== 0 && this.isPaused(document) ? undefined : next(document, position, context, token),
+          context.triggerKind !== InlineCompletionTriggerKind.Invoke && this.pause.hasFile(document) ? undefined : next(document, position, context, token),
         workspace: {
           configuration: async (params, token, next) => {
             const sections = await next(params, token);
@@ -88,10 +85,6 @@ export class Server implements Disposable {
         },
       },
     };
-  }
-
-  private isPaused(document: TextDocument): boolean {
-    return this.pause.hasFile(document);
   }
 
   /** A dead server is started again, in silence; one that dies again and again is left alone. */

@@ -1,4 +1,4 @@
-import { type Disposable, EventEmitter, type StatusBarItem, StatusBarAlignment, ThemeColor, window } from "vscode";
+import { type Disposable, type StatusBarItem, StatusBarAlignment, ThemeColor, window } from "vscode";
 
 /** The parameters of the server's notification `didChangeStatus`. */
 export interface ServerStatus {
@@ -17,11 +17,8 @@ const ICONS: Record<ServerStatus["kind"], string> = {
 /** The item in the status bar: what the server last said, or that it is paused. A click opens the menu. */
 export class Status implements Disposable {
   private readonly item: StatusBarItem;
-  private readonly changed = new EventEmitter<ServerStatus>();
   private server: ServerStatus = { busy: true, message: "Starting", kind: "Normal" };
   private paused = "";
-  /** Hears of every change of the server's state. */
-  readonly onDidChange = this.changed.event;
 
   constructor() {
     this.item = window.createStatusBarItem("dg.status", StatusBarAlignment.Right, 100);
@@ -43,7 +40,6 @@ export class Status implements Disposable {
   set(status: ServerStatus): void {
     this.server = status;
     this.show();
-    this.changed.fire(status);
   }
 
   fail(message: string): void {
@@ -58,7 +54,6 @@ export class Status implements Disposable {
 
   dispose(): void {
     this.item.dispose();
-    this.changed.dispose();
   }
 
   private show(): void {

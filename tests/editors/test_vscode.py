@@ -1,0 +1,253 @@
+"""VS Code with the real server, engine and default model: what a user does, in one window."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from lsp_session import short_folder
+
+vscode = pytest.importorskip("vscode", reason="playwright is not installed: run `make test-editors`")
+from vscode import REPOSITORY, Code, code, eventually  # noqa: E402
+
+pytestmark = [
+    pytest.mark.skipif(bool(vscode.missing()), reason=f"not there: {vscode.missing()}; run `make test-editors`"),
+    pytest.mark.timeout(300),
+]
+
+LOOP = "for index in range(10):\n    print("
+POINT = """\
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def get_x(self):
+        return self.x
+
+    def get_y(self):
+        pa|ss
+"""
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Code]:
+    with short_folder() as root, code(root) as opened:
+        opened.open("first.py", "")
+        opened.wait_until_ready()
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def no_notification(window: Code, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever happens, nobody is interrupted; a test that expects a notification clears it."""
+    failed_before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed_before:
+        print(window.report())
+    left = window.notifications()
+    window.clear()
+    assert left == []
+
+
+def test_ghost_text_comes_while_typing_and_tab_takes_it(window: Code) -> None:
+    file = window.open("loop.py", LOOP)
+    window.type("ind")
+    assert window.wait_for_ghost() == "ex"
+    assert window.text == LOOP + "ind"
+    window.page.keyboard.press("Tab")
+    eventually(lambda: window.text == LOOP + "index", what="the accepted text")
+    assert window.ghost() == ""
+    window.save()
+    assert file.read_text() == LOOP + "index"
+
+
+def test_a_word_is_taken_with_the_editors_own_key_and_the_rest_stays_offered(window: Code) -> None:
+    before = "def multiply(first, second):\n    return fi"
+    window.open("word.py", before)
+    window.command("editor.action.inlineSuggest.trigger")
+    offered = window.wait_for_ghost()
+    window.page.keyboard.press("Control+ArrowRight")
+    eventually(lambda: window.text != before, what="the accepted word")
+    taken = window.text.removeprefix(before)
+    assert offered.startswith(taken.rstrip())
+
+
+def test_an_empty_function_is_filled_from_the_light_bulb_after_a_preview(window: Code) -> None:
+    file = window.open("point.py", POINT)
+    window.page.keyboard.press("Control+.")
+    action = window.page.locator(".action-widget").first.get_by_text("Fill this function")
+    action.wait_for(timeout=60_000)
+    window.page.keyboard.press("Control+Enter")
+    window.page.get_by_text("Refactor Preview").first.wait_for(timeout=60_000)
+    assert "pass" in window.text
+    window.command("refactorPreview.apply")
+    eventually(lambda: "pass" not in window.text, what="the edit")
+    window.save()
+    assert file.read_text().startswith(POINT.partition("        pa|ss")[0] + "        return self.")
+
+
+def test_the_palette_fills_a_function_too(window: Code) -> None:
+    window.open("palette.py", POINT)
+    window.command("dg.fillFunction")
+    eventually(lambda: "pass" not in window.text, what="the edit")
+    assert window.text.splitlines()[-1].startswith("        return self.")
+
+
+def test_where_a_fill_is_not_offered_the_command_says_so(window: Code) -> None:
+    window.open("nothing.py", "x = 1\n")
+    window.command("dg.fillFunction")
+    assert eventually(window.notifications) == ['dg-lsp: "Fill this function" is not offered here.']
+    window.clear()
+
+
+def test_every_command_in_the_palette_exists(window: Code) -> None:
+    package = json.loads((REPOSITORY / "editors" / "vscode" / "package.json").read_text("utf-8"))
+    contributed = {command["command"] for command in package["contributes"]["commands"]}
+    assert contributed <= set(window.api("return vscode.commands.getCommands(true)"))
+
+
+def test_a_file_with_secrets_is_silent_and_says_why(window: Code) -> None:
+    window.open(".env", "PASSWORD=")
+    window.type("x")
+    window.wait_for_status(".env")
+    assert window.ghost() == ""
+    window.command("dg.why")
+    (why,) = eventually(window.notifications)
+    assert "secret" in why
+    window.clear()
+
+
+def test_suggestions_pause_in_a_file_and_come_back(window: Code) -> None:
+    window.open("paused.py", LOOP)
+    window.command("dg.pauseFile")
+    window.wait_for_status("paused in this file")
+    window.type("ind")
+    window.command("dg.why")
+    assert eventually(window.notifications) == ["dg-lsp: paused in this file"]
+    assert window.ghost() == ""
+    window.command("notifications.clearAll")
+    window.command("dg.pauseFile")
+    window.page.keyboard.press("Backspace")
+    window.type("d")
+    assert window.wait_for_ghost() == "ex"
+
+
+@pytest.mark.parametrize(("command", "says"), [("dg.pause", "paused"), ("dg.pauseLanguage", "paused for python")])
+def test_suggestions_pause_by_settings_and_can_still_be_asked_for(window: Code, command: str, says: str) -> None:
+    window.open("settings.py", LOOP)
+    window.command(command)
+    window.wait_for_status(says)
+    window.type("ind")
+    window.command("editor.action.inlineSuggest.trigger")
+    assert window.wait_for_ghost() == "ex"
+    window.command(command)
+    window.wait_until_ready()
+
+
+def test_the_menu_offers_what_can_be_done(window: Code) -> None:
+    window.open("menu.py", "")
+    window.page.locator('.statusbar-item[id="dg-lsp.dg-lsp.dg.status"] a').click()
+    rows = window.page.locator(".quick-input-list .monaco-list-row")
+    rows.first.wait_for()
+    shown = " | ".join(rows.all_inner_texts())
+    for choice in ("in this file", "for python", "everywhere", "Why no suggestion?", "settings", "Restart", "log"):
+        assert choice in shown
+    window.page.keyboard.press("Escape")
+
+
+def test_tab_still_indents_where_nothing_is_offered(window: Code) -> None:
+    window.open("indent.py", "def f():\n|")
+    window.page.keyboard.press("Tab")
+    eventually(lambda: window.text == "def f():\n    ", what="the indentation")
+
+
+def test_tab_still_moves_through_a_snippet(window: Code) -> None:
+    window.open("snippet.py", "")
+    snippet = "pair(${1:one}, ${2:two})$0"
+    window.api("await vscode.window.activeTextEditor.insertSnippet(new vscode.SnippetString(snippet))", snippet=snippet)
+    window.type("1")
+    window.command("editor.action.inlineSuggest.hide")
+    window.page.keyboard.press("Tab")
+    selected = "const e = vscode.window.activeTextEditor; return e.document.getText(e.selection)"
+    eventually(lambda: window.api(selected) == "two", what="the second place")
+    window.page.keyboard.press("Escape")
+
+
+def test_tab_still_takes_the_entry_of_the_completion_list(window: Code) -> None:
+    window.api(
+        """
+        const item = new vscode.CompletionItem("zebra_crossing");
+        kept.list = vscode.languages.registerCompletionItemProvider("python", {provideCompletionItems: () => [item]});
+        """
+    )
+    window.open("list.py", "x = ze")
+    window.command("editor.action.triggerSuggest")
+    window.page.locator(".suggest-widget.visible").get_by_text("zebra_crossing").first.wait_for()
+    window.page.keyboard.press("Tab")
+    eventually(lambda: window.text == "x = zebra_crossing", what="the entry")
+    window.api("kept.list.dispose()")
+
+
+def test_another_extension_may_offer_ghost_text_beside_ours(window: Code) -> None:
+    window.api(
+        """
+        kept.other = vscode.languages.registerInlineCompletionItemProvider("python", {
+            provideInlineCompletionItems: (document, position) =>
+                [new vscode.InlineCompletionItem("ustry", new vscode.Range(position, position))],
+        });
+        """
+    )
+    window.open("two.py", LOOP)
+    window.type("ind")
+    seen = {window.wait_for_ghost()}
+
+    def both() -> bool:
+        window.command("editor.action.inlineSuggest.showNext")
+        seen.add(window.ghost())
+        return seen >= {"ex", "ustry"}
+
+    eventually(both, what="both suggestions")
+    window.api("kept.other.dispose()")
+
+
+def test_a_server_that_dies_is_started_again_in_silence(window: Code) -> None:
+    (server,) = window.language_servers()
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: window.language_servers() not in ([], [server]), what="another server")
+    window.wait_until_ready()
+    window.open("again.py", LOOP)
+    window.type("ind")
+    assert window.wait_for_ghost() == "ex"
+
+
+def test_an_engine_that_dies_while_typing_is_shown_and_the_next_completion_works(window: Code) -> None:
+    window.open("engine.py", LOOP)
+    (engine,) = window.engines()
+    os.kill(engine, signal.SIGKILL)
+    window.type("ind")
+    window.wait_for_status("the engine is gone")
+
+    def typed_again() -> bool:
+        window.page.keyboard.press("Backspace")
+        window.type("d")
+        try:
+            eventually(window.ghost, within_s=2)
+        except AssertionError:
+            return False
+        return True
+
+    eventually(typed_again, what="a completion")
+    assert engine not in window.engines()
+    window.wait_until_ready()
+
+
+def test_restarting_leaves_one_server(window: Code) -> None:
+    before = window.language_servers()
+    window.command("dg.restart")
+    eventually(lambda: window.language_servers() != before, what="another server")
+    eventually(lambda: len(window.language_servers()) == 1, what="the end of the first")
+    window.wait_until_ready()

@@ -1,0 +1,168 @@
+"""Where the VS Code extension finds its server, and how it installs one; each test is the first start on a machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lsp_session import short_folder
+
+vscode = pytest.importorskip("vscode", reason="playwright is not installed: run `make test-editors`")
+from vscode import REPOSITORY, VSIX, Code, code, eventually  # noqa: E402
+
+pytestmark = [
+    pytest.mark.skipif(bool(vscode.missing()), reason=f"not there: {vscode.missing()}; run `make test-editors`"),
+    pytest.mark.timeout(300),
+]
+
+QUESTION = "dg-lsp needs its server: a Python environment of about 1 GB, made for this extension alone."
+BARE = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
+"""The environment of a user who has Python, but not dg-lsp."""
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    with short_folder() as folder:
+        yield folder
+
+
+def zipped(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def wheel(folder: Path) -> Path:
+    """A stand-in for the package: it has the same name and runs the server with the Python of the tests."""
+    run = (
+        "import os, sys\n"
+        f"os.environ['PYTHONPATH'] = {str(REPOSITORY)!r}\n"
+        f"os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'dg_lsp', *sys.argv[1:]])\n"
+    )
+    about = "dg_lsp-0.1.0.dist-info"
+    return zipped(
+        folder / "dg_lsp-0.1.0-py3-none-any.whl",
+        {
+            "dg_lsp/__init__.py": "",
+            "dg_lsp/__main__.py": run,
+            f"{about}/METADATA": "Metadata-Version: 2.1\nName: dg-lsp\nVersion: 0.1.0\nProvides-Extra: engine\n",
+            f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{about}/RECORD": "",
+        },
+    )
+
+
+def endless_source(folder: Path) -> Path:
+    """A package whose build never ends."""
+    source = folder / "endless"
+    source.mkdir()
+    backend = '[build-system]\nrequires = []\nbuild-backend = "endless"\nbackend-path = ["."]\n'
+    (source / "pyproject.toml").write_text(backend)
+    (source / "endless.py").write_text(
+        "import time\n\ndef get_requires_for_build_wheel(config=None):\n    time.sleep(9999)\n"
+    )
+    return source
+
+
+def installing(source: Path) -> dict[str, Any]:
+    return {"dg.packageSource": str(source), "dg.torchIndex": "", "dg.pipArguments": ["--no-index"]}
+
+
+def storage(window: Code) -> Path:
+    return window.runtime / "data" / "User" / "globalStorage" / "dg-lsp.dg-lsp" / "python"
+
+
+def works(window: Code) -> None:
+    window.wait_until_ready()
+    window.clear()
+    window.open("loop.py", "for index in range(10):\n    print(")
+    window.type("ind")
+    assert window.wait_for_ghost() == "ex"
+
+
+def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path) -> None:
+    with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        window.wait_for_status("The server is not installed")
+        assert eventually(window.notifications) == [QUESTION]
+        window.press("Install")
+        works(window)
+        assert (storage(window) / "bin" / "python").exists()
+        assert window.notifications() == []
+        window.command("dg.restart")
+        works(window)
+        assert window.notifications() == []
+
+
+def test_an_installation_that_is_cancelled_leaves_nothing_and_is_not_asked_for_again(root: Path) -> None:
+    with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install")
+        eventually(lambda: any("pip" in line for line in window.processes().values()), what="the build")
+        window.press("Cancel")
+        window.wait_for_status("The server is not installed")
+        assert window.processes() == {}
+        assert not storage(window).exists()
+        assert window.notifications() == []
+        window.command("dg.restart")
+        window.wait_for_status("The server is not installed")
+        assert window.notifications() == []
+
+
+def test_without_python_one_message_says_what_to_do(root: Path) -> None:
+    with code(root, remote_settings={}, environment={"PATH": str(root)}) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install")
+        window.wait_for_status("There is no Python 3.10 or newer")
+        (message,) = eventually(window.notifications)
+        assert message.startswith("dg-lsp needs Python 3.10 or newer.")
+        window.press("Open the setting")
+        window.page.locator(".settings-editor").wait_for()
+
+
+def test_in_a_workspace_that_is_not_trusted_nothing_is_started(root: Path) -> None:
+    trust = {"security.workspace.trust.enabled": True, "security.workspace.trust.startupPrompt": "never"}
+    with code(root, settings=trust) as window:
+        window.open("first.py", "")
+        active = "return vscode.extensions.getExtension('dg-lsp.dg-lsp')?.isActive ?? false"
+        assert window.api("return vscode.workspace.isTrusted") is False
+        assert window.api(active) is False
+        assert window.processes() == {}
+
+
+def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(root: Path) -> None:
+    selected = f"{{ environments: {{ getActiveEnvironmentPath: () => ({{ path: {sys.executable!r} }}) }} }}"
+    manifest = {
+        "name": "python",
+        "publisher": "ms-python",
+        "version": "0.0.1",
+        "main": "./main.js",
+        "activationEvents": [],
+    }
+    python = zipped(
+        root / "python.vsix",
+        {
+            "extension/package.json": json.dumps({**manifest, "engines": {"vscode": "^1.100.0"}}),
+            "extension/main.js": f"exports.activate = () => ({selected});",
+        },
+    )
+    bare = {"PATH": BARE["PATH"]}  # with the server on PYTHONPATH, for the selected interpreter
+    with code(root, remote_settings={}, environment=bare, extensions=[VSIX, python]) as window:
+        window.open("first.py", "")
+        works(window)
+        configure = "await vscode.workspace.getConfiguration('dg').update('interpreter', value)"
+        window.api(configure, value="/no/such/python")
+        window.wait_for_status("dg.interpreter: there is no program /no/such/python")
+        window.api(configure, value="/bin/false")
+        window.wait_for_status("dg.interpreter: /bin/false has no dg-lsp")
+        window.api(configure)
+        works(window)
+        assert window.notifications() == []
