@@ -16,7 +16,8 @@ test: $(VENV)/.dev
 	$(BIN)/pytest
 
 # Real editors: what cannot be had is skipped, or fails with REQUIRE_EDITORS=1.
-test-editors: $(VENV)/.dev neovim
+test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node
+	@$(MAKE) vscode || echo "make: no extension for VS Code, its tests are skipped"
 	$(BIN)/pytest -rs tests/editors
 
 neovim: $(DG_EDITORS)/neovim-0.12/bin/nvim $(DG_EDITORS)/neovim-0.10/bin/nvim
@@ -26,6 +27,9 @@ $(DG_EDITORS)/neovim-0.10/bin/nvim: SUITE := trixie
 $(DG_EDITORS)/neovim-%/bin/nvim:
 	@echo "Fetching Neovim $* ..."
 	@tests/editors/get_neovim.sh $(DG_EDITORS)/neovim-$* $(SUITE) || echo "make: no Neovim $*, its tests are skipped"
+
+$(DG_EDITORS)/vscode/node:
+	@tests/editors/get_vscode.sh $(DG_EDITORS)/vscode || echo "make: no VS Code, its tests are skipped"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -61,6 +65,10 @@ $(VENV)/.engine: $(VENV)/.python pyproject.toml requirements/engine.txt
 $(VENV)/.dev: $(VENV)/.engine requirements/dev.txt
 	@echo "Installing the test tools ..."
 	@$(BIN)/pip install -q --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.editors: $(VENV)/.dev requirements/editors.txt
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements/editors.txt
 	@touch $@
 
 VSCODE_SOURCES := $(wildcard editors/vscode/src/*.ts editors/vscode/*.json editors/vscode/*.m* editors/vscode/media/*) \

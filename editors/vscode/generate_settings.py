@@ -33,8 +33,8 @@ def generated(package: str, table: str) -> str:
 
 
 def _meanings(table: str) -> dict[str, str]:
-    """The last column of the table of settings by the first one, with a capital letter and a full stop."""
-    rows = re.findall(r"^\| `([\w.]+)` \|.*\| ([^|]+) \|$", table, re.MULTILINE)
+    """The last column of the table of settings by the first one: a sentence without links."""
+    rows = re.findall(r"^\| `([\w.]+)` \|.*\| ([^|]+) \|$", re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", table), re.MULTILINE)
     return {f"dg.{key}": meaning[:1].upper() + meaning[1:] + "." for key, meaning in rows}
 
 

@@ -13,6 +13,15 @@ from lsp_session import ScriptedEngines, short_folder
 from needed import need
 
 
+@pytest.fixture(scope="session")
+def vscode_is_there() -> None:
+    """All that is needed to run VS Code in a browser."""
+    import vscode
+
+    if missing := vscode.missing():
+        skip(f"not there for VS Code: {missing}; run `make test-editors`")
+
+
 @pytest.fixture(params=["0.12", "0.10"])
 def version(request: pytest.FixtureRequest) -> str:
     """A version of Neovim that is there: with its own inline completion, and without."""

@@ -9,16 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 from lsp_session import short_folder
+from vscode import REPOSITORY, TOTAL, Code, code, eventually
 
-vscode = pytest.importorskip("vscode", reason="playwright is not installed: run `make test-editors`")
-from vscode import REPOSITORY, Code, code, eventually  # noqa: E402
+pytestmark = pytest.mark.timeout(300)
 
-pytestmark = [
-    pytest.mark.skipif(bool(vscode.missing()), reason=f"not there: {vscode.missing()}; run `make test-editors`"),
-    pytest.mark.timeout(300),
-]
-
-LOOP = "for index in range(10):\n    print("
 POINT = """\
 class Point:
     def __init__(self, x, y):
@@ -34,7 +28,7 @@ class Point:
 
 
 @pytest.fixture(scope="module")
-def window() -> Iterator[Code]:
+def window(vscode_is_there: None) -> Iterator[Code]:
     with short_folder() as root, code(root) as opened:
         opened.open("first.py", "")
         opened.wait_until_ready()
@@ -54,15 +48,15 @@ def no_notification(window: Code, request: pytest.FixtureRequest) -> Iterator[No
 
 
 def test_ghost_text_comes_while_typing_and_tab_takes_it(window: Code) -> None:
-    file = window.open("loop.py", LOOP)
-    window.type("ind")
-    assert window.wait_for_ghost() == "ex"
-    assert window.text == LOOP + "ind"
+    file = window.open("total.py", TOTAL)
+    window.type("res")
+    window.wait_for_ghost("ult")
+    assert window.text == TOTAL + "res"
     window.page.keyboard.press("Tab")
-    eventually(lambda: window.text == LOOP + "index", what="the accepted text")
+    eventually(lambda: window.text == TOTAL + "result", what="the accepted text")
     assert window.ghost() == ""
     window.save()
-    assert file.read_text() == LOOP + "index"
+    assert file.read_text() == TOTAL + "result"
 
 
 def test_a_word_is_taken_with_the_editors_own_key_and_the_rest_stays_offered(window: Code) -> None:
@@ -122,28 +116,28 @@ def test_a_file_with_secrets_is_silent_and_says_why(window: Code) -> None:
 
 
 def test_suggestions_pause_in_a_file_and_come_back(window: Code) -> None:
-    window.open("paused.py", LOOP)
+    window.open("paused.py", TOTAL)
     window.command("dg.pauseFile")
     window.wait_for_status("paused in this file")
-    window.type("ind")
+    window.type("res")
     window.command("dg.why")
     assert eventually(window.notifications) == ["dg-lsp: paused in this file"]
     assert window.ghost() == ""
     window.command("notifications.clearAll")
     window.command("dg.pauseFile")
     window.page.keyboard.press("Backspace")
-    window.type("d")
-    assert window.wait_for_ghost() == "ex"
+    window.type("s")
+    window.wait_for_ghost("ult")
 
 
 @pytest.mark.parametrize(("command", "says"), [("dg.pause", "paused"), ("dg.pauseLanguage", "paused for python")])
 def test_suggestions_pause_by_settings_and_can_still_be_asked_for(window: Code, command: str, says: str) -> None:
-    window.open("settings.py", LOOP)
+    window.open("settings.py", TOTAL)
     window.command(command)
     window.wait_for_status(says)
-    window.type("ind")
+    window.type("res")
     window.command("editor.action.inlineSuggest.trigger")
-    assert window.wait_for_ghost() == "ex"
+    window.wait_for_ghost("ult")
     window.command(command)
     window.wait_until_ready()
 
@@ -197,18 +191,18 @@ def test_another_extension_may_offer_ghost_text_beside_ours(window: Code) -> Non
         """
         kept.other = vscode.languages.registerInlineCompletionItemProvider("python", {
             provideInlineCompletionItems: (document, position) =>
-                [new vscode.InlineCompletionItem("ustry", new vscode.Range(position, position))],
+                [new vscode.InlineCompletionItem("erved", new vscode.Range(position, position))],
         });
         """
     )
-    window.open("two.py", LOOP)
-    window.type("ind")
+    window.open("two.py", TOTAL)
+    window.type("res")
     seen = {window.wait_for_ghost()}
 
     def both() -> bool:
         window.command("editor.action.inlineSuggest.showNext")
         seen.add(window.ghost())
-        return seen >= {"ex", "ustry"}
+        return seen >= {"ult", "erved"}
 
     eventually(both, what="both suggestions")
     window.api("kept.other.dispose()")
@@ -219,21 +213,21 @@ def test_a_server_that_dies_is_started_again_in_silence(window: Code) -> None:
     os.kill(server, signal.SIGKILL)
     eventually(lambda: window.language_servers() not in ([], [server]), what="another server")
     window.wait_until_ready()
-    window.open("again.py", LOOP)
-    window.type("ind")
-    assert window.wait_for_ghost() == "ex"
+    window.open("again.py", TOTAL)
+    window.type("res")
+    window.wait_for_ghost("ult")
 
 
 def test_an_engine_that_dies_while_typing_is_shown_and_the_next_completion_works(window: Code) -> None:
-    window.open("engine.py", LOOP)
+    window.open("engine.py", TOTAL)
     (engine,) = window.engines()
     os.kill(engine, signal.SIGKILL)
-    window.type("ind")
+    window.type("res")
     window.wait_for_status("the engine is gone")
 
     def typed_again() -> bool:
         window.page.keyboard.press("Backspace")
-        window.type("d")
+        window.type("s")
         try:
             eventually(window.ghost, within_s=2)
         except AssertionError:

@@ -11,14 +11,9 @@ from typing import Any
 
 import pytest
 from lsp_session import short_folder
+from vscode import REPOSITORY, TOTAL, VSIX, Code, code, eventually
 
-vscode = pytest.importorskip("vscode", reason="playwright is not installed: run `make test-editors`")
-from vscode import REPOSITORY, VSIX, Code, code, eventually  # noqa: E402
-
-pytestmark = [
-    pytest.mark.skipif(bool(vscode.missing()), reason=f"not there: {vscode.missing()}; run `make test-editors`"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.timeout(300)
 
 QUESTION = "dg-lsp needs its server: a Python environment of about 1 GB, made for this extension alone."
 BARE = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
@@ -26,7 +21,7 @@ BARE = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
 
 
 @pytest.fixture
-def root() -> Iterator[Path]:
+def root(vscode_is_there: None) -> Iterator[Path]:
     with short_folder() as folder:
         yield folder
 
@@ -81,9 +76,9 @@ def storage(window: Code) -> Path:
 def works(window: Code) -> None:
     window.wait_until_ready()
     window.clear()
-    window.open("loop.py", "for index in range(10):\n    print(")
-    window.type("ind")
-    assert window.wait_for_ghost() == "ex"
+    window.open("total.py", TOTAL)
+    window.type("res")
+    window.wait_for_ghost("ult")
 
 
 def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path) -> None:

@@ -6,27 +6,20 @@ from collections.abc import Iterator
 
 import pytest
 from lsp_session import SLOW, ScriptedEngines, short_folder
+from vscode import Code, code, eventually
 
-vscode = pytest.importorskip("vscode", reason="playwright is not installed: run `make test-editors`")
-from vscode import Code, code, eventually  # noqa: E402
-
-pytestmark = [
-    pytest.mark.skipif(bool(vscode.missing()), reason=f"not there: {vscode.missing()}; run `make test-editors`"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.timeout(300)
 
 TWO_HOLES = "def one():\n    pa|ss\n\n\ndef two():\n    pass\n"
-PATIENT = {"dg.inline.deadline_ms": 20000}
-"""Settings for a machine that is busy."""
 
 
 @pytest.fixture(scope="module")
-def opened() -> Iterator[tuple[Code, ScriptedEngines]]:
+def opened(vscode_is_there: None) -> Iterator[tuple[Code, ScriptedEngines]]:
     with short_folder() as root:
         engines = ScriptedEngines(root)
         engines.start()
         try:
-            with code(root, settings=PATIENT) as window:
+            with code(root) as window:
                 window.open("first.py", "")
                 window.wait_until_ready()
                 yield window, engines

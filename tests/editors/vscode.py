@@ -5,6 +5,7 @@ From inside, `api` runs JavaScript in the extension host; from outside, `page` i
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -16,10 +17,12 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 REPOSITORY = Path(__file__).parents[2]
 EDITORS = Path(os.environ.get("DG_EDITORS", REPOSITORY / ".editors"))
@@ -29,6 +32,8 @@ CHROMIUM = Path(os.environ.get("DG_CHROMIUM", "/usr/bin/chromium"))
 VSIX = REPOSITORY / "editors" / "vscode" / "dg-lsp.vsix"
 DRIVER = Path(__file__).with_name("vscode_driver")
 WITHIN_S = 60.0
+TOTAL = "def total(prices):\n    result = 0\n    for price in prices:\n        result += price\n    return "
+"""What the default model is sure how to go on with: res|ult."""
 
 _T = TypeVar("_T")
 
@@ -58,12 +63,14 @@ _SETTINGS = {
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
     "editor.wordBasedSuggestions": "off",
     "files.simpleDialog.enable": True,
+    "dg.inline.deadline_ms": 20000,  # the machine may be busy
 }
 
 
 def missing() -> str:
     """What is not there to run VS Code, "" where all is."""
-    return ", ".join(str(path) for path in (SERVER, NODE, CHROMIUM, VSIX) if not path.exists())
+    files = [str(path) for path in (SERVER, NODE, CHROMIUM, VSIX) if not path.exists()]
+    return ", ".join(files if importlib.util.find_spec("playwright") else [*files, "playwright"])
 
 
 def eventually(true: Callable[[], _T], within_s: float = WITHIN_S, what: str = "it") -> _T:
@@ -128,8 +135,14 @@ class Code:
         """The ghost text on the screen."""
         return "".join(self.page.locator(".ghost-text-decoration, .ghost-text").all_inner_texts())
 
-    def wait_for_ghost(self) -> str:
-        return eventually(self.ghost, what="ghost text")
+    def wait_for_ghost(self, text: str = "") -> str:
+        """Wait for ghost text, or for just this one."""
+
+        def shown() -> str:
+            ghost = self.ghost()
+            return ghost if ghost == text or not text else ""
+
+        return eventually(shown, what="ghost text")
 
     def clear(self) -> None:
         """Close all files, as they are on disk, and all notifications."""
@@ -281,6 +294,8 @@ def _answers(port: int) -> bool:
 @contextmanager
 def _browsing(root: Path, port: int) -> Iterator[Page]:
     """A browser's page with the workspace open and the driver listening."""
+    from playwright.sync_api import sync_playwright
+
     driver = [["extensionDevelopmentPath", f"vscode-remote://127.0.0.1:{port}{DRIVER}"]]
     parameters = {"folder": str(root / "ws"), "payload": json.dumps(driver)}
     with sync_playwright() as playwright:
