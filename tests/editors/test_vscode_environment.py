@@ -158,6 +158,6 @@ def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(r
         window.wait_for_status("dg.interpreter: there is no program /no/such/python")
         window.api(configure, value="/bin/false")
         window.wait_for_status("dg.interpreter: /bin/false has no dg-lsp")
-        window.api(configure)
+        window.api(configure, value="")
         works(window)
         assert window.notifications() == []
