@@ -18,8 +18,7 @@ def vscode_is_there() -> None:
     """All that is needed to run VS Code in a browser."""
     import vscode
 
-    if missing := vscode.missing():
-        skip(f"not there for VS Code: {missing}; run `make test-editors`")
+    need(not vscode.missing(), f"not there for VS Code: {vscode.missing()}; run `make test-editors`")
 
 
 @pytest.fixture(params=["0.12", "0.10"])
