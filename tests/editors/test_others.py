@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,11 @@ def engine_is_ready(home: Path) -> bool:
     return "ready" in subprocess.run(command, env=environment, capture_output=True, text=True).stdout
 
 
+def after_move(screen: str) -> str:
+    """What stands below the header of `move`."""
+    return screen.split("def move")[1]
+
+
 def without_stub(screen: str) -> bool:
     """Whether the body of `__repr__` is filled."""
     return "__repr__" in screen and "pass" not in screen and "Fill this" not in screen
@@ -87,6 +93,12 @@ class TestHelix:
         helix.until(lambda screen: "Fill this function `__repr__`" in screen, "the menu")
         helix.keys("Enter")
         helix.until(without_stub, "the filled function")
+
+    def test_the_completion_list_offers_the_rest_of_the_line(self, helix: Terminal) -> None:
+        helix.keys(*"7Go", "self.y = ")
+        helix.until(lambda screen: "self.y =" in after_move(screen), "the text")
+        helix.keys("C-x")
+        helix.until(lambda screen: re.search(r"\by\b.*\n.*\bx\b", after_move(screen)) is not None, "the list")
 
 
 @pytest.mark.skipif(not EMACS.exists(), reason=f"{EMACS} is not there: run `make test-editors`")
@@ -123,17 +135,23 @@ class TestEmacs:
 
     def test_lsp_mode_fills_a_stub_by_its_code_action_and_nothing_pops_up(self, lsp_mode: Terminal) -> None:
         lsp_mode.keys("M->", "Up", "C-e", "F6")
+        lsp_mode.until(lambda screen: "Select code action" in screen, "the menu")
+        lsp_mode.keys("Fill this function", "Tab", "Enter")
         screen = lsp_mode.until(without_stub, "the filled function")
         assert "unknown" not in screen.lower()
 
     def test_eglot_fills_a_stub_by_its_code_action_and_nothing_pops_up(self, eglot: Terminal) -> None:
         eglot.keys("M->", "Up", "C-e", "F7")
         eglot.until(lambda screen: "Pick an action" in screen, "the menu")
-        eglot.keys("Enter")
+        eglot.keys("Fill this function", "Tab", "Enter")
         screen = eglot.until(without_stub, "the filled function")
         assert "unknown" not in screen.lower()
 
+    def test_eglot_completes_a_line(self, eglot: Terminal) -> None:
+        eglot.keys("M-<", *["Down"] * 6, "C-e", "Enter", "self.y = ", "F8")
+        eglot.until(lambda screen: re.search(r"^y\b", screen, re.MULTILINE) is not None, "the list")
+
     def test_lsp_mode_shows_ghost_text_on_request(self, lsp_mode: Terminal) -> None:
         lsp_mode.keys("M-<", *["Down"] * 6, "C-e", "Enter", "self.y", "F5")
-        lsp_mode.until(lambda screen: "self.y = y" in screen.split("def move")[1], "the ghost text")
+        lsp_mode.until(lambda screen: "self.y = y" in after_move(screen), "the ghost text")
         lsp_mode.keys("C-Enter")
