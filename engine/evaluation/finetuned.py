@@ -3,8 +3,9 @@
     python -m engine.evaluation.finetuned rich --out var/finetuned/rich --minutes 10
 
 takes a held-out package of the corpus as the user's repository. A fifth of its files, by the hash of their path, is
-put aside and never shown to `dg-engine train finetune`; holes of the kinds `line` and `span` are drawn from those
-files. The folder then holds `repository`, `model` (kept if it is there already) and `answers.jsonl`.
+put aside and never shown to `dg-engine train finetune`; holes of the kinds `line` and `span` are drawn from those files
+and filled as for someone who types. The folder then holds `repository`, `model` (kept if it is there already) and
+`answers.jsonl`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,13 +22,16 @@ from pathlib import Path
 from rich.progress import track
 
 from engine.evaluation import held_out
+from engine.evaluation.automatic import Asked
 from engine.evaluation.held_out import SourceFile
 from engine.evaluation.metrics import mean
-from engine.evaluation.systems import Engine
 from engine.evaluation.tasks import EvaluationError, Task
+from engine.infill import LoadedModel, load
+from engine.infill.fill import rank
 from engine.infill.loaded import DEFAULT_MODEL
 from engine.training.finetune import finetune
 from engine.training.store import TrainingError
+from engine.weights.checkpoint import CheckpointError
 
 PUT_ASIDE = 0.2  # of the files
 KINDS = ("line", "span")
@@ -39,10 +44,10 @@ class Pair:
     id: str
     kind: str
     characters: int
-    before: bool
+    before: bool  # whether right
     after: bool
-    confidence_before: float
-    confidence_after: float
+    shown_before: bool  # whether sure enough to be shown unasked
+    shown_after: bool
 
 
 def split(files: Sequence[SourceFile]) -> tuple[list[SourceFile], list[SourceFile]]:
@@ -59,19 +64,22 @@ def write(files: Sequence[SourceFile], folder: Path) -> None:
         (folder / file.path).write_text(file.text, "utf-8")
 
 
-def compare(tasks: Sequence[Task], before: Engine, after: Engine) -> list[Pair]:
+def compare(tasks: Sequence[Task], before: LoadedModel, after: LoadedModel) -> list[Pair]:
     """Both models' answers to every task."""
     pairs = []
     for task in track(tasks, "filling", transient=True):
-        (first, sure), (second, surer) = _answer(before, task), _answer(after, task)
-        right = (first == task.middle, second == task.middle)
-        pairs.append(Pair(task.id, task.kind, len(task.middle), *right, sure, surer))
+        (right, shown), (now_right, now_shown) = _answer(before, task), _answer(after, task)
+        pairs.append(Pair(task.id, task.kind, len(task.middle), right, now_right, shown, now_shown))
     return pairs
 
 
-def _answer(engine: Engine, task: Task) -> tuple[str, float]:
-    offers = engine.answer(task).offers
-    return (offers[0].middle, offers[0].confidence or 0.0) if offers else ("", 0.0)
+def _answer(model: LoadedModel, task: Task) -> tuple[bool, bool]:
+    """Whether the best answer is right, and whether it would be shown while someone types."""
+    best = next(iter(rank(model, Asked(task, task.one_line).request)), None)
+    if best is None:
+        return False, False
+    calibration = model.shape.calibration
+    return best.text == task.middle, calibration is None or calibration.shows(best.features)
 
 
 def summary(pairs: Sequence[Pair]) -> str:
@@ -83,7 +91,17 @@ def summary(pairs: Sequence[Pair]) -> str:
         gain = mean([float(pair.after) - pair.before for pair in chosen])
         change = f"{100 * gain['mean']:+.1f} ± {100 * gain['error']:.1f}"
         lines.append(f"{kind}, {len(chosen)} holes: {before:.1%} → {after:.1%} ({change})")
-    return "\n".join(lines)
+    return "\n".join([*lines, _shown(pairs)])
+
+
+def _shown(pairs: Sequence[Pair]) -> str:
+    """What is shown unasked before and after, and how much of it is wrong."""
+    sides = []
+    for right, shown in (("before", "shown_before"), ("after", "shown_after")):
+        chosen = [pair for pair in pairs if getattr(pair, shown)]
+        wrong = sum(not getattr(pair, right) for pair in chosen)
+        sides.append(f"{len(chosen)}, {wrong} of them wrong")
+    return f"shown unasked: {' → '.join(sides)}"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -92,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("package", help="a held-out package of the corpus")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the model and the answers")
     parser.add_argument("--minutes", type=float, default=10.0, help="of fine-tuning; default: 10")
-    parser.add_argument("--holes", type=int, default=250, help="of each kind; default: 250")
+    parser.add_argument("--holes", type=int, default=200, help="of each kind; default: 200")
     parser.add_argument("--corpus", type=Path, default=held_out.CORPUS, help="folder of the held-out files")
     arguments = parser.parse_args(argv)
     try:
@@ -104,11 +122,13 @@ def main(argv: list[str] | None = None) -> int:
         model = arguments.out / "model"
         if not model.exists():
             write(shown, arguments.out / "repository")
+            before = time.process_time()
             if not finetune(arguments.out / "repository", model, DEFAULT_MODEL, arguments.minutes, None):
                 return 1
+            print(f"fine-tuned in {time.process_time() - before:.0f} s of processor time")
         tasks = [held_out.task(file, kind, *span) for kind, file, span in drawn]
-        pairs = compare(tasks, Engine(None, "cpu"), Engine(str(model), "cpu"))
-    except (EvaluationError, TrainingError) as error:
+        pairs = compare(tasks, load(), load(model))
+    except (EvaluationError, TrainingError, CheckpointError) as error:
         parser.exit(2, f"{error}\n")
     (arguments.out / "answers.jsonl").write_text("".join(json.dumps(asdict(pair)) + "\n" for pair in pairs), "utf-8")
     print(f"{arguments.package}: {len(shown)} files to fine-tune on, {len(aside)} put aside\n{summary(pairs)}")

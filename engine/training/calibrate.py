@@ -99,6 +99,8 @@ def main(argv: list[str] | None = None) -> None:
         "--holes", type=int, metavar="N", help=f"of each kind at most; default: {sum(HOLES.values())} in all"
     )
     arguments = parser.parse_args(argv)
+    if not (arguments.corpus / FILES).is_file():
+        parser.exit(2, f"{arguments.corpus / FILES} is not here: run make corpus, or name its folder by --corpus\n")
     try:
         tasks = tasks_of(held_out.read(arguments.corpus / FILES), arguments.holes)
         model = load(arguments.checkpoint)

@@ -44,7 +44,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     tuning.add_argument(
         "--model", type=Path, default=DEFAULT_MODEL, metavar="FOLDER", help="default: the model that is shipped along"
     )
-    tuning.add_argument("--minutes", type=_minutes, default=10.0, metavar="N", help="at most; default: 10")
+    tuning.add_argument("--minutes", type=_minutes, default=10.0, metavar="N", help="about so long; default: 10")
     tuning.add_argument(
         "--lora", type=count, metavar="RANK", help="train low-rank updates of this rank instead of all weights"
     )

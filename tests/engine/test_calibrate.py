@@ -59,7 +59,9 @@ def test_a_corpus_without_the_packages_for_it_is_one_line(tmp_path: Path, capsys
     with pytest.raises(SystemExit) as stopped:
         calibrate.main([str(DEFAULT_MODEL), "--corpus", str(tmp_path)])
     assert stopped.value.code == 2
-    assert "calibration_files.jsonl" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"{tmp_path / 'calibration_files.jsonl'} is not here: run make corpus, or name its folder by --corpus\n"
+    )
 
 
 def test_whole_lines_are_asked_for_as_a_line_and_as_a_block() -> None:
