@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Where editors for tests are kept.
 export DG_EDITORS ?= $(CURDIR)/.editors
 
-.PHONY: demo test test-editors neovim lint bench corpus vscode clean
+.PHONY: demo test test-editors neovim screenshots lint bench corpus vscode clean
 
 demo: $(VENV)/.engine
 	@$(BIN)/dg-lsp demo
@@ -19,6 +19,10 @@ test: $(VENV)/.dev
 test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node
 	@$(MAKE) vscode || echo "make: no extension for VS Code, its tests are skipped"
 	$(BIN)/pytest -rs tests/editors
+
+# Pictures of real editors for the documentation. On a quiet machine.
+screenshots: $(VENV)/.dev neovim
+	PYTHONPATH=.:tests/e2e:tests/editors $(BIN)/python tests/editors/screenshots.py
 
 neovim: $(DG_EDITORS)/neovim-0.12/bin/nvim $(DG_EDITORS)/neovim-0.10/bin/nvim
 

@@ -19,7 +19,7 @@ from engine.protocol import Draft
 
 
 class Watch:
-    """Answers `dg/watch` {textDocument, position, watch} with {middle, range, confidence, model}.
+    """Answers `dg/watch` {textDocument, position, watch} with {middle, range, source, confidence, model}.
 
     After each step comes `dg/draft`: {watch, range} and the fields of `engine.protocol.Draft`. Without a middle the
     answer is null and the user is told why. Cancelling the request stops the engine's work.
@@ -58,7 +58,14 @@ class Watch:
         if not result.candidates:
             await self._nothing(result.why_nothing)
             return None
-        return {"middle": result.middle, "range": where, "confidence": result.confidence, "model": result.model}
+        best = result.candidates[0]
+        return {
+            "middle": best.middle,
+            "range": where,
+            "source": best.source,
+            "confidence": best.confidence,
+            "model": result.model,
+        }
 
     async def _fill(self, snapshot: Snapshot, hole: Hole, on_draft: Callable[[Draft], None]) -> Filled:
         session = self._session

@@ -21,7 +21,8 @@ def test_a_stub_is_filled_and_every_step_is_shown(server: LspSession, script: St
     server.open(URI, STUB)
     stub = {"start": position(1, 4), "end": position(1, 8)}
     result = server.ask("dg/watch", watching(0, 5))["result"]
-    assert result == {"middle": "return 0", "range": stub, "confidence": 0.5, "model": "scripted"}
+    expected = {"middle": "return 0", "range": stub, "source": "denoised", "confidence": 0.5, "model": "scripted"}
+    assert result == expected
     assert [(d["step"], d["steps"], sum(d["settled"])) for d in drafts(server)] == [(1, 3, 1), (2, 3, 2), (3, 3, 3)]
     first = drafts(server)[0]
     assert (first["watch"], first["range"], "".join(first["slots"])) == (7, stub, "return 0")

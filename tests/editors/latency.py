@@ -1,7 +1,7 @@
 """From a key to painted ghost text in a real Neovim, with the real server, engine and default model.
 
-`python tests/editors/latency.py [--keys N] [--neovim 0.12]`. Each key is the last of a name in a function that the
-model has not seen before; the functions stand below each other, so what is above is known as it is while one types.
+`python tests/editors/latency.py [--keys N] [--neovim 0.12]`. Each key is typed in a function that the model has not
+seen before; the functions stand below each other, so what is above is known as it is while one types.
 Neovim, this program and its proxy before the engine read the same clock, which splits the time: what Neovim waits and
 draws, what the server adds, what the engine takes.
 """
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -25,7 +26,6 @@ from nvim import VERSIONS, Neovim, eventually
 
 from engine.evaluation.machine import machine, versions
 
-NAMES = ("result", "total", "count", "amount", "answer", "score", "value", "balance", "length", "product")
 WAIT_MS = 5000
 
 _PROBE = """
@@ -63,8 +63,9 @@ vim.api.nvim_set_decoration_provider(vim.api.nvim_create_namespace('latency'), {
 """
 
 _ADD = """
-local lines = vim.api.nvim_buf_line_count(0)
-vim.api.nvim_buf_set_lines(0, lines - 1, -1, false, vim.split(..., '\\n'))
+local last = vim.api.nvim_get_current_line() == '' and {} or { '    return result', '', '' }
+vim.list_extend(last, vim.split(..., '\\n'))
+vim.api.nvim_buf_set_lines(0, -2, -1, false, last)
 vim.api.nvim_win_set_cursor(0, { vim.api.nvim_buf_line_count(0), 0 })
 _G.probe = {}
 """
@@ -103,18 +104,18 @@ class Proxy:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Callable[[bytes], None]) -> None:
-    while data := await reader.read(65536):
-        note(data)
-        writer.write(data)
-        await writer.drain()
+    with suppress(ConnectionError):  # the other side has gone
+        while data := await reader.read(65536):
+            note(data)
+            writer.write(data)
+            await writer.drain()
     writer.close()
 
 
 def function(index: int) -> str:
-    """A function whose last line lacks the end of a name, and nothing after the third of its letters but one."""
-    name = NAMES[index % len(NAMES)]
-    body = f"    {name} = {index}\n    for number in numbers:\n        {name} += number\n"
-    return f"def sum_{index}(numbers):\n{body}    return {name[:2]}"
+    """A function that lacks the end of its last word but for one key."""
+    body = f"    result = {index}\n    for number in numbers:\n        result += number\n"
+    return f"def sum_{index}(numbers):\n{body}    return re"
 
 
 def measure(editor: Neovim, proxy: Proxy, keys: int) -> list[dict[str, float]]:
@@ -123,9 +124,9 @@ def measure(editor: Neovim, proxy: Proxy, keys: int) -> list[dict[str, float]]:
     for index in range(keys):
         editor.type("<Esc>")
         eventually(lambda: editor.mode == "n", "normal mode")
-        editor.lua(_ADD, ("" if index == 0 else NAMES[(index - 1) % len(NAMES)][2:] + "\n\n\n") + function(index))
+        editor.lua(_ADD, function(index))
         proxy.fills.clear()
-        editor.type("A" + NAMES[index % len(NAMES)][2])
+        editor.type("As")
         found.append(_parts(eventually(lambda: editor.lua(_DONE), "an answer"), proxy.fills))
         print(".", end="", flush=True)
     print()

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lsp_session import SLOW, STUB, ScriptedEngines, eventually
 
 if TYPE_CHECKING:
@@ -69,6 +71,33 @@ def test_words_and_lines_are_taken_one_by_one(neovim: Start, engines: Engines) -
     eventually(lambda: editor.text == "value = alpha(beta) + gamma")
     editor.type("<Esc>u")
     eventually(lambda: editor.text == "value = alpha(beta")  # each piece can be undone alone
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(alphabet="ab_1é ( ).,=\n\t", min_size=1))
+def test_words_put_together_are_the_suggestion(pieces: Callable[[str, str], list[str]], text: str) -> None:
+    for kind in ("word", "line"):
+        taken = pieces(kind, text)
+        assert "".join(taken) == text
+        assert "" not in taken
+    assert all("\n" not in line.lstrip("\n") for line in pieces("line", text))
+
+
+@pytest.fixture
+def pieces(neovim: Start) -> Callable[[str, str], list[str]]:
+    """Takes a text apart, piece by piece, as the plugin does."""
+    editor = neovim()
+    code = """
+      local kind, text = ...
+      local found = {}
+      while text ~= '' do
+        local piece = require('dg.pieces')[kind](text)
+        table.insert(found, piece)
+        text = text:sub(#piece + 1)
+        if piece == '' then break end
+      end
+      return found"""
+    return lambda kind, text: editor.lua(code, kind, text)
 
 
 def test_what_is_typed_of_the_suggestion_stays_suggested(neovim: Start, engines: Engines) -> None:
@@ -181,6 +210,15 @@ def test_the_canvas_is_watched_while_it_settles_and_then_taken(neovim: Start, en
     eventually(lambda: editor.text == STUB.replace("pass", "return 0").rstrip("\n"))
     assert view(editor) == []
     assert editor.lua("return vim.fn.maparg('<CR>', 'n')") == ""
+
+
+def test_at_the_end_of_a_line_the_place_behind_it_is_watched(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute()", text="def f(x):\n    é = \n    return x\n")
+    editor.type("2gg$")
+    editor.command("Dg watch")
+    eventually(lambda: "50 % sure" in str(view(editor)))
+    editor.command("Dg watch accept")
+    assert editor.text.splitlines()[1] == "    é = compute()"
 
 
 def test_a_watched_fill_shows_what_has_settled_and_is_stopped(neovim: Start, engines: Engines) -> None:

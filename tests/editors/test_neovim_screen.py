@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lsp_session import SLOW, STUB, ScriptedEngines, eventually, short_folder
 from needed import need
+from terminal import Terminal
 
 pytestmark = pytest.mark.timeout(300)
 
 Engines = tuple[Path, ScriptedEngines]
-
-COLUMNS, ROWS = 80, 24
-
-
-class Terminal:
-    """A terminal of its own tmux server, in which Neovim runs."""
-
-    def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
-        self._socket = str(folder / "tmux")
-        words = [f"{name}={value}" for name, value in environment.items()]
-        size = ["-x", str(COLUMNS), "-y", str(ROWS)]
-        terminal = ["TERM=tmux-256color", "COLORTERM=truecolor"]
-        self._tmux("new-session", "-d", "-s", "dg", *size, "env", "-i", *words, *terminal, *command)
-
-    def keys(self, *keys: str) -> None:
-        self._tmux("send-keys", "-t", "dg", *keys)
-
-    def screen(self) -> str:
-        return self._tmux("capture-pane", "-p", "-t", "dg")
-
-    def colours(self) -> str:
-        """The screen with its escape sequences."""
-        return self._tmux("capture-pane", "-p", "-e", "-t", "dg")
-
-    def wait_for(self, text: str) -> None:
-        eventually(lambda: text in self.screen(), within_s=60)
-
-    def close(self) -> None:
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
-
-    def _tmux(self, *words: str) -> str:
-        command = ["tmux", "-S", self._socket, "-f", "/dev/null", *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ local M = {}
 local namespace = api.nvim_create_namespace('dg.watch')
 -- A small model takes a step in less time than the eye needs.
 local FRAME_MS = 80
+-- The protocol reads what is beyond a line's end as that end.
+local LINE_END = 2 ^ 31 - 1
 local KEYS = { ['<CR>'] = 'accept', ['<C-c>'] = 'stop', ['<Esc>'] = 'stop' }
 
 ---@class dg.View
@@ -79,7 +81,8 @@ local function paint_draft(draft)
   local chunks, settled = {}, 0
   for i, slot in ipairs(draft.slots) do
     settled = settled + (draft.settled[i] and 1 or 0)
-    table.insert(chunks, { slot, draft.settled[i] and 'DgWatchSettled' or 'DgWatchDraft' })
+    local empty = slot == '' and not draft.settled[i]
+    table.insert(chunks, { empty and '·' or slot, draft.settled[i] and 'DgWatchSettled' or 'DgWatchDraft' })
   end
   local caption = ('step %d/%d, %d of %d slots settled'):format(draft.step, draft.steps, settled, #draft.slots)
   paint(draft.range, chunks, draft.pinned, caption)
@@ -93,8 +96,9 @@ local function next_frame()
     paint_draft(table.remove(view.frames, 1))
   elseif view.answer then
     view.timer:stop()
-    local how = ('%.0f %% sure · <CR> takes it, <C-c> does not'):format(100 * view.answer.confidence)
-    paint(view.answer.range, { { view.answer.middle, 'DgWatchSettled' } }, nil, how)
+    local it = view.answer
+    local how = ('%s, %.0f %% sure · <CR> takes it, <C-c> does not'):format(it.source, 100 * it.confidence)
+    paint(it.range, { { it.middle, 'DgWatchSettled' } }, nil, how)
   end
 end
 
@@ -148,6 +152,9 @@ function M.start()
   view.tick = api.nvim_buf_get_changedtick(buf)
   local params = vim.lsp.util.make_position_params(0, server.offset_encoding)
   params.watch = id
+  if api.nvim_get_mode().mode == 'n' and api.nvim_win_get_cursor(0)[2] + 1 >= #api.nvim_get_current_line() then
+    params.position.character = LINE_END -- on a line's last character the cursor means what comes behind it
+  end
   view.request = client.request(server, 'dg/watch', params, function(failure, result)
     answered(id, failure, result)
   end, buf)
