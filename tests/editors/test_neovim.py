@@ -212,6 +212,16 @@ def test_the_canvas_is_watched_while_it_settles_and_then_taken(neovim: Start, en
     assert editor.lua("return vim.fn.maparg('<CR>', 'n')") == ""
 
 
+def test_a_watched_fill_without_an_answer_ends_and_says_why(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--steps", "4", "--middle", "    ", text=STUB)
+    editor.type("gg")
+    editor.command("Dg watch")
+    eventually(lambda: [line for line in editor.said() if "Nothing to watch: " in line])
+    eventually(lambda: view(editor) == [] and not editor.lua("return require('dg.watch').active()"))
+    assert editor.lua("return #require('dg.watch').seen()") == 4
+    assert editor.text == STUB.rstrip("\n")
+
+
 def test_at_the_end_of_a_line_the_place_behind_it_is_watched(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(neovim, engines, "--middle", "compute()", text="def f(x):\n    é = \n    return x\n")
     editor.type("2gg$")

@@ -17,7 +17,7 @@ local KEYS = { ['<CR>'] = 'accept', ['<C-c>'] = 'stop', ['<Esc>'] = 'stop' }
 ---@field server vim.lsp.Client
 ---@field request? integer
 ---@field frames table[] Drafts that were not shown yet.
----@field answer? table What `dg/watch` answered.
+---@field answer? table|false What `dg/watch` answered, false without a middle.
 ---@field tick integer
 ---@field timer uv.uv_timer_t
 ---@field mapped table[] The buffer's own mappings of our keys.
@@ -94,6 +94,8 @@ local function next_frame()
     return
   elseif #view.frames > 0 then
     paint_draft(table.remove(view.frames, 1))
+  elseif view.answer == false then
+    M.stop()
   elseif view.answer then
     view.timer:stop()
     local it = view.answer
@@ -126,14 +128,10 @@ local function answered(id, failure, result)
     return
   end
   view.request = nil
-  if result then
-    view.answer = result
-    return
-  end
+  view.answer = result or false -- without one the server told why there is nothing
   if failure then
     client.say(failure.message, vim.log.levels.WARN)
   end
-  M.stop() -- the server told why there is nothing
 end
 
 --- Fill the hole at the cursor and show every step.
@@ -178,7 +176,7 @@ end
 --- Whether the last view has nothing more to show: its answer is painted, or there is none.
 ---@return boolean
 function M.done()
-  return not view or (view.answer ~= nil and #view.frames == 0)
+  return not view or (view.answer and #view.frames == 0)
 end
 
 --- End the view without a change; the engine stops.
