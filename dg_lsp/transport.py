@@ -52,6 +52,10 @@ def at_dispatch(handler: Callable[[Any], Coroutine[Any, Any, Any]]) -> Callable[
     return handle
 
 
+_ENVELOPE = {"jsonrpc": "2.0"}
+_UNFIT_ANSWER = {"code": JsonRpcInvalidParams.CODE, "message": "the editor's answer does not fit the protocol"}
+
+
 class _Answered(JsonRpcInvalidParams):
     """A request that does not fit its type, and that was answered so."""
 
@@ -62,6 +66,8 @@ class Protocol(LanguageServerProtocol):
     def structure_message(self, data: dict[str, Any]) -> Any:
         """As the base class; a request with unfit parameters gets an error for its id (T13).
 
+        An unfit answer counts as an error, so that who waits for it waits no longer.
+
         It is called for every JSON object, the inner ones too, and these are no messages (T14).
         """
         if not data.keys() & {"method", "result", "error"}:
@@ -70,8 +76,10 @@ class Protocol(LanguageServerProtocol):
         try:
             return super().structure_message(data)
         except JsonRpcException as error:
-            if "id" not in data or "method" not in data:
+            if "id" not in data:
                 raise
+            if "method" not in data:
+                return super().structure_message({**_ENVELOPE, "id": data["id"], "error": _UNFIT_ANSWER})
             details = "; ".join(cattrs.transform_error(error.__cause__, path="message")) if error.__cause__ else ""
             answer = JsonRpcInvalidParams(f"{data['method']} does not fit the protocol: {details}")
             self._send_response(data["id"], error=answer.to_response_error())

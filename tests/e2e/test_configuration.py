@@ -93,3 +93,11 @@ def test_what_an_editor_tells_counts_for_nothing_where_it_can_be_asked(lsp: LspS
     engine = start(capabilities=ASKED)
     lsp.notify("workspace/didChangeConfiguration", {"settings": {"dg": {"inline": {"max_tokens": 7}}}})
     assert wanted(lsp, engine) == 33
+
+
+@pytest.mark.parametrize("answer", [None, {}, 7])
+def test_an_unfit_answer_keeps_nothing_waiting(lsp: LspSession, scripted_engine: StartEngine, answer: Any) -> None:
+    scripted_engine()
+    lsp.answers["workspace/configuration"] = answer
+    lsp.initialize(ASKED)
+    lsp.until_ready()
