@@ -79,7 +79,11 @@ class Neovim:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self.api = eventually(lambda: _attached(address), "Neovim listens")
+        try:
+            self.api = eventually(lambda: _attached(address), "Neovim listens")
+        except BaseException:
+            self.process.kill()
+            raise
 
     def lua(self, code: str, *arguments: Any) -> Any:
         return self.api.exec_lua(code, *arguments)

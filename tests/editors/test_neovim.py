@@ -48,6 +48,13 @@ def test_ghost_text_comes_while_typing_and_is_accepted(neovim: Start, engines: E
     eventually(lambda: editor.text == "value = ")  # what was accepted is undone alone
 
 
+def test_suggestions_are_not_in_the_menu_too(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines)
+    capabilities = editor.lua("return require('dg.client').get(0).server_capabilities")
+    assert "inlineCompletionProvider" in capabilities
+    assert "completionProvider" not in capabilities
+
+
 def test_several_lines_are_shown_below_and_accepted_with_theirs(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(
         neovim, engines, "--middle", "if a:\n        return b", text="def f(a, b):\n    x = 1\n    return x\n"

@@ -75,6 +75,14 @@ local function log(_, message)
   end
 end
 
+--- What Neovim can, and the ghost text that older ones get from this plugin: without it, the server would put its
+--- suggestions into the completion menu.
+local function capabilities()
+  local all = vim.lsp.protocol.make_client_capabilities()
+  all.textDocument.inlineCompletion = all.textDocument.inlineCompletion or { dynamicRegistration = false }
+  return all
+end
+
 ---@return vim.lsp.ClientConfig
 local function client_config()
   local options = config.options
@@ -84,6 +92,7 @@ local function client_config()
     name = M.NAME,
     cmd = options.cmd,
     filetypes = options.filetypes,
+    capabilities = capabilities(),
     init_options = settings,
     settings = { dg = settings },
     handlers = {

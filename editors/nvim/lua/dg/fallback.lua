@@ -5,7 +5,7 @@ local ghost = require('dg.ghost')
 local api = vim.api
 local M = {}
 
--- The server does not wait for Neovim, because the client that newer ones have waits itself.
+-- Newer ones wait 200 ms; the server takes that as given for every Neovim, and adds what a slow typist needs.
 local DEBOUNCE_MS = 100
 
 local timer = assert(vim.uv.new_timer())
