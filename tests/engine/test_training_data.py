@@ -6,6 +6,7 @@ import string
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -112,11 +113,14 @@ def test_overlap_finds_in_the_shards_what_the_benchmark_has(tmp_path: Path, caps
     copied = "import os\n\ndef f(a, b, c):\n    return a + b * c - a - b - c + a\n"
     corpus.write_shards([corpus.Document("p", "a.py", t) for t in (GOOD, copied)], CODE, tmp_path, "train")
     corpus.write_shards([corpus.Document("q", "b.py", GOOD)], CODE, tmp_path, "held_out")
+    corpus.write_shards([corpus.Document("r", "c.py", copied)], CODE, tmp_path, "calibration")
     corpus.overlap(tmp_path, corpus.read_benchmark(human_eval(tmp_path)))
     assert capsys.readouterr().out.splitlines() == [
         "train: 1 of 2 documents share 1 runs of 13 words",
         "     1 def f a b c return a b c a b c a",
         "held_out: 0 of 1 documents share 0 runs of 13 words",
+        "calibration: 1 of 1 documents share 1 runs of 13 words",
+        "     1 def f a b c return a b c a b c a",
     ]
 
 
@@ -136,7 +140,7 @@ def test_the_statistics_say_whether_the_files_were_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     document = corpus.Document("p", "a.py", GOOD)
-    monkeypatch.setattr(corpus, "collect", lambda *_: {"held_out": [document], "train": [document]})
+    monkeypatch.setattr(corpus, "collect", lambda *_: {split: [document] for split in get_args(packages.Split)})
     benchmark = human_eval(tmp_path) if there else tmp_path / "absent"
     corpus.build(tmp_path, tmp_path, benchmark)
     said = json.loads((tmp_path / "stats.json").read_text())["benchmark"]
@@ -176,9 +180,9 @@ def test_a_wheel_with_another_hash_is_refused(tmp_path: Path) -> None:
         packages.fetch(package, tmp_path)
 
 
-def test_the_manifest_pins_permissive_packages_of_both_splits() -> None:
+def test_the_manifest_pins_permissive_packages_of_each_split() -> None:
     pinned = packages.read_manifest()
-    assert {p.split for p in pinned} == {"train", "held_out"}
+    assert {p.split for p in pinned} == set(get_args(packages.Split))
     assert not [p for p in pinned if packages.COPYLEFT.search(p.licence) or len(p.sha256) != 64]
     assert len({p.name.lower() for p in pinned}) == len(pinned)
 
