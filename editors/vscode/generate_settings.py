@@ -19,6 +19,9 @@ PACKAGE = HERE / "package.json"
 TABLE = REPOSITORY / "docs" / "editors.md"
 OWN = ("interpreter", "packageSource", "pipArguments", "torchIndex", "trace.server")
 
+OF_THE_USER = "dg.engine."
+"""What a project's own settings must not say: where code is sent to, and which model is run."""
+
 sys.path.insert(0, str(REPOSITORY))
 from dg_lsp.settings import Settings  # noqa: E402
 
@@ -48,7 +51,8 @@ def _server_settings(tree: Any, path: str, meanings: dict[str, str]) -> dict[str
         else:
             schema = _schema(hints[field.name], field.metadata.get("minimum", 0))
             default = list(value) if isinstance(value, tuple) else value
-            found[key] = schema | {"default": default, "markdownDescription": meanings[key]}
+            scope = {"scope": "machine"} if key.startswith(OF_THE_USER) else {}
+            found[key] = schema | {"default": default, **scope, "markdownDescription": meanings[key]}
     return found
 
 

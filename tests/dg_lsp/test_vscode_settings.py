@@ -46,6 +46,12 @@ def test_a_setting_that_is_gone_goes_and_one_that_is_missing_comes(generator: Mo
     assert wanted["default"] is None
 
 
+def test_a_project_cannot_say_where_code_is_sent_to() -> None:
+    properties = json.loads(PACKAGE.read_text("utf-8"))["contributes"]["configuration"]["properties"]
+    engine = {key: setting for key, setting in properties.items() if key.startswith("dg.engine.")}
+    assert {setting.get("scope") for setting in engine.values()} == {"machine"}
+
+
 def test_every_command_of_the_palette_has_a_title_and_every_menu_entry_a_command() -> None:
     contributes = json.loads(PACKAGE.read_text("utf-8"))["contributes"]
     commands = {command["command"] for command in contributes["commands"]}
