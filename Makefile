@@ -21,8 +21,9 @@ test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node
 	$(BIN)/pytest -rs tests/editors
 
 # Pictures of real editors for the documentation. On a quiet machine.
-screenshots: $(VENV)/.dev neovim
+screenshots: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node vscode
 	PYTHONPATH=.:tests/e2e:tests/editors $(BIN)/python tests/editors/screenshots.py
+	PYTHONPATH=.:tests/e2e:tests/editors $(BIN)/python tests/editors/screenshots_vscode.py
 
 neovim: $(DG_EDITORS)/neovim-0.12/bin/nvim $(DG_EDITORS)/neovim-0.10/bin/nvim
 
