@@ -87,11 +87,13 @@ class Candidate:
     """One possible middle; `source` says how it was made.
 
     `confidence` lies in [0, 1]; of a calibrated model it is the share of such answers that are exactly right.
+    `line_confidence` is the mean probability of the tokens of each line, where there are several.
     """
 
     middle: str
     source: Source
     confidence: float
+    line_confidence: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

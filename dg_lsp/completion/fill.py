@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from dg_lsp.client.local import EngineUnavailable, LocalEngine
 from dg_lsp.completion.filters import Place, filtered
+from dg_lsp.completion.filters.unsure_lines import unsure_lines
 from dg_lsp.context.window import Window, window
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import Hole
@@ -114,7 +115,7 @@ def _filled(result: FillResult, place: Place) -> Filled:
     shown: dict[str, Candidate] = {}  # what is the same after the filters is shown once
     dropped = []
     for candidate in result.candidates:
-        text, reason = filtered(candidate.middle, place)
+        text, reason = filtered(unsure_lines(candidate), place)
         if text:
             shown.setdefault(text, replace(candidate, middle=text))
         else:

@@ -52,10 +52,14 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How likely a candidate is: `total` summed log-probability (nats), `mean` probability per token in [0, 1]."""
+    """How likely a candidate is: `total` summed log-probability (nats), `mean` probability per token in [0, 1].
+
+    `lines` is the mean of each line's tokens, where there are several.
+    """
 
     total: float
     mean: float
+    lines: tuple[float, ...] = ()
 
 
 @torch.inference_mode()
@@ -70,8 +74,8 @@ def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = l
     tail = layout.suffix_text[:SUFFIX_CHARACTERS]
     rows = [[reader.context.last, *tokens.encode(layout.head_text + text + tail)] for text in candidates]
     shared, later = _shared(rows), max(0, len(tokens.encode(tail)) - AHEAD)
-    reading = _Reading(reader, shared)
-    begun = [sum(logs) for logs in reading.logs([row[: max(shared, len(row) - later)] for row in rows])]
+    reading = _Reading(reader)
+    begun = [sum(logs) for logs in reading.logs([row[: max(shared, len(row) - later)] for row in rows], shared)]
     order = sorted(range(len(rows)), key=lambda i: -begun[i])
     whole: dict[int, float] = {}
     best, easiest = order[0], 0.0
@@ -79,36 +83,58 @@ def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = l
         places = order[first : first + TOGETHER]
         if whole and (begun[places[0]] + easiest < whole[best] - HOPELESS or enough()):
             break
-        whole |= {i: sum(logs) for i, logs in zip(places, reading.logs([rows[i] for i in places]), strict=True)}
+        whole |= {i: sum(logs) for i, logs in zip(places, reading.logs([rows[i] for i in places], shared), strict=True)}
         best, easiest = max(whole, key=lambda i: whole[i]), max(total - begun[i] for i, total in whole.items())
     behind = whole[best] - begun[best]
     totals = [whole[i] if i in whole else min(begun[i] + behind, whole[best]) for i in range(len(rows))]
-    return [Score(total, math.exp(total / (len(row) - shared))) for total, row in zip(totals, rows, strict=True)]
+    means = [math.exp(total / (len(row) - shared)) for total, row in zip(totals, rows, strict=True)]
+    ends = [len(row) - later - AHEAD for row in rows]  # where the suffix begins
+    lines = [
+        _line_means(reader, text, row[1:end], reading.logs([row[:end]], 1)[0]) if "\n" in text else ()
+        for text, row, end in zip(candidates, rows, ends, strict=True)
+    ]
+    return [Score(*score) for score in zip(totals, means, lines, strict=True)]
+
+
+def _line_means(reader: Reader, text: str, ids: list[int], logs: list[float]) -> tuple[float, ...]:
+    """The mean probability of the tokens of each line of a candidate; `ids` and their `logs` begin with the head.
+
+    A token across a line ending counts to the line below.
+    """
+    line = -reader.layout.head_text.count("\n")
+    by_line: list[list[float]] = [[] for _ in range(text.count("\n") + 1)]
+    for token, log in zip(ids, logs, strict=True):
+        piece = reader.tokens.pieces[token]
+        at = line + piece.rstrip("\n").count("\n")
+        if 0 <= at < len(by_line):
+            by_line[at].append(log)
+        line += piece.count("\n")
+    return tuple(math.exp(sum(logs) / len(logs)) if logs else 1.0 for logs in by_line)
 
 
 class _Reading:
     """Rows of tokens behind the context, read as one tree: what several have in common is read once."""
 
-    def __init__(self, reader: Reader, shared: int) -> None:
-        self.reader, self.shared = reader, shared
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
         self.tree = TokenTree(reader.network, reader.context.cache)
         self._hidden = torch.empty(0, reader.network.config.hidden_size)
         self._places: dict[tuple[int, int], int] = {}  # in the tree, by the parent's place and id
         self._logs: dict[tuple[int, int], float] = {}  # log-probability of an id behind a place
 
-    def logs(self, rows: list[list[int]]) -> list[list[float]]:
-        """The log-probability of each token behind the first `shared` ones, for each row."""
+    def logs(self, rows: list[list[int]], first: int) -> list[list[float]]:
+        """The log-probability of each token but the `first` ones, of which there is one at least, for each row."""
         paths = self._grown([row[:-1] for row in rows])
         histories: dict[tuple[int, int], list[int]] = {}
         before = self.reader.layout.context[-HISTORY:-1]
         for row, path in zip(rows, paths, strict=True):
-            for i in range(self.shared, len(row)):
+            for i in range(first, len(row)):
                 if (path[i - 1], row[i]) not in self._logs:
                     histories[path[i - 1], row[i]] = [*before, *row[:i]]
         if histories:
             self._look_up(histories)
         return [
-            [self._logs[path[i - 1], row[i]] for i in range(self.shared, len(row))]
+            [self._logs[path[i - 1], row[i]] for i in range(first, len(row))]
             for row, path in zip(rows, paths, strict=True)
         ]
 

@@ -35,6 +35,7 @@ class Ranked:
     text: str
     source: Source
     features: Features
+    lines: tuple[float, ...]  # the mean probability of the tokens of each, where there are several
 
 
 @dataclass
@@ -204,11 +205,12 @@ def _choose(fill: _Fill, reader: causal.Reader, found: dict[Source, list[str]], 
     for text, score in sorted(zip(texts, scores, strict=True), key=lambda item: -item[1].total):
         share = math.exp(score.total - best) / everything
         sources = [source for source, its in found.items() if text in its]
-        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(sources), text, kind)))
+        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(sources), text, kind), score.lines))
     return ranked
 
 
 def _candidate(model: LoadedModel, ranked: Ranked) -> Candidate:
     calibration, features = model.shape.calibration, ranked.features
     confidence = calibration.confidence(features) if calibration else features.mean
-    return Candidate(middle=ranked.text, source=ranked.source, confidence=round(confidence, 4))
+    lines = tuple(round(line, 4) for line in ranked.lines)
+    return Candidate(middle=ranked.text, source=ranked.source, confidence=round(confidence, 4), line_confidence=lines)

@@ -9,9 +9,11 @@ from typing import NamedTuple
 import pytest
 
 from dg_lsp.completion.filters import Filtered, Place, filtered
+from dg_lsp.completion.filters.unsure_lines import unsure_lines
 from dg_lsp.context.window import window
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import Hole, cursor_hole
+from engine.protocol import Candidate
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden"
 VISIBLE = str.maketrans({"⇥": "\t", "·": " ", "␍": "\r"})
@@ -68,3 +70,22 @@ def test_golden(case: Case) -> None:
 def test_the_corpus_is_as_large_as_it_is_said_to_be() -> None:
     assert len(CASES) >= 150
     assert len({case.name for case in CASES}) == len(CASES)
+
+
+def several(*sure: float) -> Candidate:
+    return Candidate(middle="a\nb\nc", source="causal", confidence=0.5, line_confidence=sure)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "kept"),
+    [
+        (several(0.9, 0.9, 0.9), "a\nb\nc"),
+        (several(0.9, 0.9, 0.1), "a\nb"),
+        (several(0.9, 0.1, 0.1), "a"),
+        (several(0.1, 0.1, 0.9), "a\nb\nc"),  # what comes before a sure line holds it up
+        (several(0.1, 0.1, 0.1), "a"),
+        (several(), "a\nb\nc"),  # an engine that does not say
+    ],
+)
+def test_last_lines_that_the_model_is_not_sure_of_go(candidate: Candidate, kept: str) -> None:
+    assert unsure_lines(candidate) == kept

@@ -68,6 +68,22 @@ def test_scores_are_the_summed_log_probabilities_of_candidate_and_suffix(model, 
         assert score.mean == pytest.approx(math.exp(expected / len(tail[shared:])), rel=1e-3)
 
 
+def test_each_line_of_a_candidate_has_the_mean_probability_of_its_tokens(model, reader):
+    """Whether it is scored alone or beside others; a line alone has none but its own mean."""
+    layout, text = reader.layout, "th.getsize(\n        path\n    )"
+    reader = replace(reader, ngrams=None)
+    tail = model.tokens.encode(layout.head_text + text + "(path)\n")
+    hidden, _ = model.network.encode_hidden(torch.tensor([layout.context + tail])[:, :-1])
+    logs = model.network.causal_logits(hidden[0]).log_softmax(-1)[len(layout.context) - 1 :]
+    logs = logs.gather(1, torch.tensor(tail)[:, None]).flatten().tolist()
+    second = [model.tokens.decode([i]) for i in tail].index("\n        ")  # and "path" behind it
+    (one,), (other, plain) = causal.scores(reader, [text]), causal.scores(reader, [text, "x"])
+    assert plain.lines == ()
+    assert len(one.lines) == 3
+    assert one.lines[1] == pytest.approx(math.exp(sum(logs[second : second + 2]) / 2), rel=1e-3)
+    assert one.lines == pytest.approx(other.lines, rel=1e-3)
+
+
 def test_a_choice_that_is_cut_short_puts_nobody_before_those_that_were_read(reader):
     """The likeliest by their beginnings are read whole; the rest counts as if the suffix came as easily behind them."""
     candidates = ["th.getsize", "x", *(f"th.name_{i}" for i in range(20))]
@@ -83,9 +99,9 @@ def test_a_candidate_that_cannot_win_is_not_read_to_its_end(model, reader):
     layout, tail = reader.layout, "(path)\n"
     candidates = ["th.getsize", "th.exists", *(f"q{i}zx" for i in range(20))]
     got = causal.scores(reader, candidates)
-    reading = causal._Reading(reader, 1)
+    reading = causal._Reading(reader)
     rows = [[reader.context.last, *model.tokens.encode(layout.head_text + text + tail)] for text in candidates]
-    everything, got = [sum(logs) for logs in reading.logs(rows)], [score.total for score in got]
+    everything, got = [sum(logs) for logs in reading.logs(rows, 1)], [score.total for score in got]
     assert everything.index(max(everything)) == got.index(max(got))
     parts = [1 / sum(math.exp(total - max(totals)) for total in totals) for totals in (everything, got)]
     assert parts[0] == pytest.approx(parts[1], abs=0.01)

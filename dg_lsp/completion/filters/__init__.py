@@ -12,6 +12,9 @@ adds anything but indentation. The cheap ones run in this order, until none of t
 7. before `brackets`, which cuts by balance what is left of a repeated end, and
 8. `open_block`, the same for Python: the others may have cut off what stood in the block.
 
+Before all of them `unsure_lines` drops last lines of which the model was not sure. It needs the model's own numbers, so
+it is applied where the answer comes in (`completion/fill.py`).
+
 `syntax_gate` and `python_gate` judge the result, as those that cost a parse and repair nothing. What changes the text
 makes room for a filter before it (a cut leaves blanks, say); going round until nothing changes makes the whole
 idempotent.
