@@ -72,8 +72,8 @@ def test_json_names_the_range_that_the_middle_replaces_and_how_it_was_made(
         "confidence": 0.5,
         "source": "denoised",
         "candidates": [
-            {"middle": "return width * height", "source": "denoised", "confidence": 0.5},
-            {"middle": "return 0", "source": "denoised", "confidence": 0.5},
+            {"middle": "return width * height", "source": "denoised", "confidence": 0.5, "line_confidence": []},
+            {"middle": "return 0", "source": "denoised", "confidence": 0.5, "line_confidence": []},
         ],
         "model": "scripted",
         "timings_ms": {"total": 1.0},
