@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dg_lsp.reasons import SUPERSEDED, Reasons
 
-URI = "file:///home/me/work/shop%20cart.py"
+URI = "file:///home/me/code/shop%20cart.py"
 
 
 def test_a_reason_is_told_with_the_name_of_the_file_and_the_line_as_editors_show_it() -> None:
