@@ -16,7 +16,7 @@ test: $(VENV)/.dev
 	$(BIN)/pytest
 
 # Real editors: what cannot be had is skipped, or fails with REQUIRE_EDITORS=1.
-test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node
+test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node $(DG_EDITORS)/helix/bin/hx $(DG_EDITORS)/emacs/bin/emacs-nox
 	@$(MAKE) vscode || echo "make: no extension for VS Code, its tests are skipped"
 	$(BIN)/pytest -rs tests/editors
 
@@ -31,7 +31,14 @@ $(DG_EDITORS)/neovim-0.12/bin/nvim: SUITE := forky
 $(DG_EDITORS)/neovim-0.10/bin/nvim: SUITE := trixie
 $(DG_EDITORS)/neovim-%/bin/nvim:
 	@echo "Fetching Neovim $* ..."
-	@tests/editors/get_neovim.sh $(DG_EDITORS)/neovim-$* $(SUITE) || echo "make: no Neovim $*, its tests are skipped"
+	@tests/editors/get_debian.sh $(DG_EDITORS)/neovim-$* $(SUITE) nvim neovim || echo "make: no Neovim $*, its tests are skipped"
+
+$(DG_EDITORS)/helix/bin/hx:
+	@tests/editors/get_debian.sh $(DG_EDITORS)/helix forky hx hx || echo "make: no Helix, its tests are skipped"
+
+$(DG_EDITORS)/emacs/bin/emacs-nox:
+	@tests/editors/get_debian.sh $(DG_EDITORS)/emacs forky emacs-nox emacs-nox elpa-lsp-mode || \
+		echo "make: no Emacs, its tests are skipped"
 
 $(DG_EDITORS)/vscode/node:
 	@tests/editors/get_vscode.sh $(DG_EDITORS)/vscode || echo "make: no VS Code, its tests are skipped"

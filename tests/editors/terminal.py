@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from lsp_session import eventually
@@ -11,7 +12,7 @@ COLUMNS, ROWS = 80, 24
 
 
 class Terminal:
-    """A terminal of its own tmux server, in which Neovim runs."""
+    """A terminal of its own tmux server, in which an editor runs."""
 
     def __init__(self, folder: Path, command: list[str], environment: dict[str, str]) -> None:
         self._socket = str(folder / "tmux")
@@ -31,7 +32,15 @@ class Terminal:
         return self._tmux("capture-pane", "-p", "-e", "-t", "dg")
 
     def wait_for(self, text: str) -> None:
-        eventually(lambda: text in self.screen(), within_s=60)
+        self.until(lambda screen: text in screen)
+
+    def until(self, true: Callable[[str], bool]) -> str:
+        """The screen, as soon as it is as wanted."""
+        try:
+            eventually(lambda: true(self.screen()), within_s=60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{self.screen()}") from None
+        return self.screen()
 
     def close(self) -> None:
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)

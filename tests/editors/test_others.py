@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from guide import configuration
 from lsp_session import short_folder
+from needed import need
 from terminal import Terminal
 
 EDITORS = Path(os.environ.get("DG_EDITORS", Path(__file__).parents[2] / ".editors"))
@@ -53,11 +54,11 @@ def home() -> Iterator[Path]:
 def began(command: Sequence[str | Path], home: Path, **environment: str) -> Terminal:
     """An editor on the sample, for which `dg-lsp` is on the PATH."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    variables = {"PATH": path, "HOME": str(home), "DG_RUNTIME_DIR": str(home / "run"), **environment}
+    variables = {"PATH": path, "LANG": "C.UTF-8", "HOME": str(home), "DG_RUNTIME_DIR": str(home / "run"), **environment}
     if "PYTHONPATH" in os.environ:
         variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
-    terminal = Terminal([str(part) for part in command], home / "project", variables)
-    terminal.until(lambda screen: "class Point" in screen, "the file")
+    terminal = Terminal(home, [str(part) for part in command], variables)
+    terminal.wait_for("class Point")
     return terminal
 
 
@@ -77,40 +78,48 @@ def without_stub(screen: str) -> bool:
     return "__repr__" in screen and "pass" not in screen and "Fill this" not in screen
 
 
-@pytest.mark.skipif(not HELIX.exists(), reason=f"{HELIX} is not there: run `make test-editors`")
 class TestHelix:
     @pytest.fixture
     def helix(self, home: Path) -> Iterator[Terminal]:
+        need(HELIX.exists(), f"{HELIX} is not there: run `make test-editors`")
         (home / "helix").mkdir()
         (home / "helix" / "languages.toml").write_text(configuration("Helix"))
-        terminal = began([HELIX / "bin" / "hx", "point.py:10:9"], home, XDG_CONFIG_HOME=str(home))
-        terminal.until(lambda _: engine_is_ready(home), "the engine")
+        terminal = began([HELIX / "bin" / "hx", f"{home}/project/point.py:10:9"], home, XDG_CONFIG_HOME=str(home))
+        terminal.until(lambda _: engine_is_ready(home))
         yield terminal
         terminal.close()
 
     def test_a_stub_is_filled_by_its_code_action(self, helix: Terminal) -> None:
         helix.keys("Space", "a")
-        helix.until(lambda screen: "Fill this function `__repr__`" in screen, "the menu")
+        helix.until(lambda screen: "Fill this function `__repr__`" in screen)
         helix.keys("Enter")
-        helix.until(without_stub, "the filled function")
+        helix.until(without_stub)
 
     def test_the_completion_list_offers_the_rest_of_the_line(self, helix: Terminal) -> None:
         helix.keys(*"7Go", "self.y = ")
-        helix.until(lambda screen: "self.y =" in after_move(screen), "the text")
+        helix.until(lambda screen: "self.y =" in after_move(screen))
         helix.keys("C-x")
-        helix.until(lambda screen: re.search(r"\by\b.*\n.*\bx\b", after_move(screen)) is not None, "the list")
+        helix.until(lambda screen: re.search(r"\by\b.*\n.*\bx\b", after_move(screen)) is not None)
 
 
-@pytest.mark.skipif(not EMACS.exists(), reason=f"{EMACS} is not there: run `make test-editors`")
 class TestEmacs:
     @staticmethod
     def begun(home: Path, guide: str) -> Terminal:
+        need(EMACS.exists(), f"{EMACS} is not there: run `make test-editors`")
         share, libexec = EMACS / "root/usr/share/emacs", EMACS / "root/usr/libexec/emacs"
         [lisp], [dump] = share.glob("[0-9]*/lisp"), libexec.rglob("*.pdmp")
         (home / "init.el").write_text(EMACS_HERE + configuration(guide))
         folders = [folder for folder in lisp.rglob("*") if folder.is_dir()]
         terminal = began(
-            [EMACS / "bin" / "emacs-nox", f"--dump-file={dump}", "-nw", "-Q", "-l", home / "init.el", "point.py"],
+            [
+                EMACS / "bin" / "emacs-nox",
+                f"--dump-file={dump}",
+                "-nw",
+                "-Q",
+                "-l",
+                home / "init.el",
+                home / "project/point.py",
+            ],
             home,
             EMACSLOADPATH=":".join(map(str, [lisp, *folders])),
             EMACSDATA=str(lisp.parent / "etc"),
@@ -118,7 +127,7 @@ class TestEmacs:
             EMACSPATH=str(dump.parent),
             PACKAGES=str(share / "site-lisp" / "elpa-src"),
         )
-        terminal.until(lambda _: engine_is_ready(home), "the engine")
+        terminal.until(lambda _: engine_is_ready(home))
         return terminal
 
     @pytest.fixture
@@ -135,23 +144,23 @@ class TestEmacs:
 
     def test_lsp_mode_fills_a_stub_by_its_code_action_and_nothing_pops_up(self, lsp_mode: Terminal) -> None:
         lsp_mode.keys("M->", "Up", "C-e", "F6")
-        lsp_mode.until(lambda screen: "Select code action" in screen, "the menu")
+        lsp_mode.until(lambda screen: "Select code action" in screen)
         lsp_mode.keys("Fill this function", "Tab", "Enter")
-        screen = lsp_mode.until(without_stub, "the filled function")
+        screen = lsp_mode.until(without_stub)
         assert "unknown" not in screen.lower()
 
     def test_eglot_fills_a_stub_by_its_code_action_and_nothing_pops_up(self, eglot: Terminal) -> None:
         eglot.keys("M->", "Up", "C-e", "F7")
-        eglot.until(lambda screen: "Pick an action" in screen, "the menu")
+        eglot.until(lambda screen: "Pick an action" in screen)
         eglot.keys("Fill this function", "Tab", "Enter")
-        screen = eglot.until(without_stub, "the filled function")
+        screen = eglot.until(without_stub)
         assert "unknown" not in screen.lower()
 
     def test_eglot_completes_a_line(self, eglot: Terminal) -> None:
         eglot.keys("M-<", *["Down"] * 6, "C-e", "Enter", "self.y = ", "F8")
-        eglot.until(lambda screen: re.search(r"^y\b", screen, re.MULTILINE) is not None, "the list")
+        eglot.until(lambda screen: re.search(r"^y\b", screen, re.MULTILINE) is not None)
 
     def test_lsp_mode_shows_ghost_text_on_request(self, lsp_mode: Terminal) -> None:
         lsp_mode.keys("M-<", *["Down"] * 6, "C-e", "Enter", "self.y", "F5")
-        lsp_mode.until(lambda screen: "self.y = y" in after_move(screen), "the ghost text")
+        lsp_mode.until(lambda screen: "self.y = y" in after_move(screen))
         lsp_mode.keys("C-Enter")

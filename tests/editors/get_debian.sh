@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Unpack a Neovim of a Debian suite into a folder of its own: no root, nothing of the system is touched.
-# usage: get_neovim.sh FOLDER SUITE        then FOLDER/bin/nvim runs
+# Unpack a program of a Debian suite into a folder of its own: no root, nothing of the system is touched.
+# usage: get_debian.sh FOLDER SUITE PROGRAM PACKAGE...        then FOLDER/bin/PROGRAM runs
 # Needs a Debian (amd64) with apt-get and dpkg-deb; packages come from this machine's own mirror, or DEBIAN_MIRROR.
 set -euo pipefail
-[ $# = 2 ] || { echo "usage: $0 FOLDER SUITE" >&2; exit 2; }
-suite=$2
+[ $# -ge 4 ] || { echo "usage: $0 FOLDER SUITE PROGRAM PACKAGE..." >&2; exit 2; }
+suite=$2 program=$3
 for tool in apt-get dpkg-deb; do
-    command -v "$tool" >/dev/null || { echo "$tool not found: Neovim is fetched on Debian alone" >&2; exit 1; }
+    command -v "$tool" >/dev/null || { echo "$tool not found: $program is fetched on Debian alone" >&2; exit 1; }
 done
-[ "$(dpkg --print-architecture)" = amd64 ] || { echo "Neovim is fetched for amd64 alone" >&2; exit 1; }
+[ "$(dpkg --print-architecture)" = amd64 ] || { echo "$program is fetched for amd64 alone" >&2; exit 1; }
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
+shift 3
 
 mirror=${DEBIAN_MIRROR:-}
 if [ -z "$mirror" ]; then
@@ -19,7 +20,7 @@ if [ -z "$mirror" ]; then
 fi
 [ -n "$mirror" ] || { echo "no Debian mirror found: set DEBIAN_MIRROR" >&2; exit 1; }
 
-# A private apt that believes nothing is installed, so it names every package that Neovim needs, libc too.
+# A private apt that believes nothing is installed, so it names every package that is needed, libc too.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"/{lists/partial,cache/archives/partial,debs}
@@ -34,7 +35,7 @@ apt() {
         -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" "$@"
 }
 apt update
-mapfile -t packages < <(apt -s install neovim patchelf | awk '$1 == "Inst" { print $2 }')
+mapfile -t packages < <(apt -s install "$@" patchelf | awk '$1 == "Inst" { print $2 }')
 (cd "$work/debs" && apt download "${packages[@]}")
 
 root=$folder/root
@@ -51,7 +52,7 @@ libraries=$root/usr/lib/x86_64-linux-gnu
 loader=$root/usr/lib64/ld-linux-x86-64.so.2
 cp "$root/usr/bin/patchelf" "$work/patchelf"
 "$loader" --library-path "$libraries" "$work/patchelf" \
-    --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$root/usr/bin/nvim"
+    --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$(readlink -f "$root/usr/bin/$program")"
 mkdir -p "$folder/bin"
-ln -sfn "$root/usr/bin/nvim" "$folder/bin/nvim"
-"$folder/bin/nvim" --version | head -1
+ln -sfn "$root/usr/bin/$program" "$folder/bin/$program"
+"$folder/bin/$program" --version 2>/dev/null | head -1
