@@ -64,7 +64,7 @@ def _register_lifecycle(server: Server, session: Session) -> None:
         # pygls took the first that the editor names, so it may be any of the three (T17).
         session.encoding = types.PositionEncodingKind(server.workspace.position_encoding).value
         session.folders = lambda: _folders(server)
-        session.editor = session.status.editor = params.client_info.name if params.client_info else ""
+        session.status.editor = params.client_info.name if params.client_info else ""
         configuration.initialize(params.initialization_options)
         _register_completion(server, session)
         server.watch_editor(params.process_id)

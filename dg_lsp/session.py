@@ -32,13 +32,17 @@ class Session:
     status: Status
     encoding: Encoding = "utf-16"
     capabilities: types.ClientCapabilities = field(default_factory=types.ClientCapabilities)
-    editor: str = ""
     folders: Callable[[], Sequence[Path]] = list
     statistics: Statistics = field(default_factory=Statistics)
     acceptance: Acceptance = field(init=False)
     exclusions: Exclusions = field(init=False)
     related: Related = field(init=False)
     suggestions: Suggestions = field(init=False)
+
+    @property
+    def editor(self) -> str:
+        """The editor's name, empty where it tells none."""
+        return self.status.editor
 
     def __post_init__(self) -> None:
         self.acceptance = Acceptance(self._count)
