@@ -35,8 +35,8 @@ class Snapshot:
         self._lines = split_lines(text) if isinstance(text, str) else text
         self._text = text if isinstance(text, str) else None
         self._utf8: bytes | None = None
-        self._starts: list[int] | None = None
-        self._byte_starts: list[int] | None = None
+        self._starts: _Starts | None = None
+        self._byte_starts: _Starts | None = None
 
     @property
     def text(self) -> str:
@@ -70,7 +70,7 @@ class Snapshot:
 
     def line_start(self, line: int) -> int:
         """The offset of a line's first character. Raises IndexError beyond the document."""
-        return self._line_starts()[line]
+        return self._line_starts().of(line)
 
     def line_end(self, line: int) -> int:
         """The offset behind a line's last character, before its line ending."""
@@ -78,7 +78,7 @@ class Snapshot:
 
     def line_at(self, offset: int) -> int:
         """The line that holds an offset; a line ending belongs to the line it ends."""
-        return max(bisect_right(self._line_starts(), offset) - 1, 0)
+        return self._line_starts().line_at(offset)
 
     def offset_at(self, position: types.Position, encoding: Encoding) -> int:
         """The offset of a position.
@@ -101,15 +101,15 @@ class Snapshot:
             return min(offset, len(self.text))
         line = self.line_at(offset)
         before = self._lines[line][: offset - self.line_start(line)]
-        return self._line_byte_starts()[line] + code_units(before, "utf-8")
+        return self._line_byte_starts().of(line) + code_units(before, "utf-8")
 
     def offset_of_byte(self, byte: int) -> int:
         """The character offset of an offset in `utf8`; a byte inside a character goes back to its start."""
         if self.text.isascii():
             return min(byte, len(self.text))
         starts = self._line_byte_starts()
-        line = bisect_right(starts, byte) - 1
-        return self.line_start(line) + characters_before(self._lines[line], byte - starts[line], "utf-8")
+        line = starts.line_at(byte)
+        return self.line_start(line) + characters_before(self._lines[line], byte - starts.of(line), "utf-8")
 
     def inserted_since(self, old: Snapshot, offset: int) -> str | None:
         """The text that was inserted at an offset of an older version; None when anything else changed since."""
@@ -124,15 +124,45 @@ class Snapshot:
             return None
         return now[column : len(now) - len(after)]
 
-    def _line_starts(self) -> list[int]:
+    def _line_starts(self) -> _Starts:
         if self._starts is None:
-            self._starts = _starts_of(map(len, self._lines))
+            self._starts = _Starts(self._lines, "utf-32")
         return self._starts
 
-    def _line_byte_starts(self) -> list[int]:
+    def _line_byte_starts(self) -> _Starts:
         if self._byte_starts is None:
-            self._byte_starts = _starts_of(code_units(line, "utf-8") for line in self._lines)
+            self._byte_starts = _Starts(self._lines, "utf-8")
         return self._byte_starts
+
+
+class _Starts:
+    """Where lines start, in code units: summed up for blocks of lines at once, and line by line where one looks."""
+
+    BLOCK = 1024
+
+    def __init__(self, lines: list[str], encoding: Encoding) -> None:
+        self._lines = lines
+        self._encoding = encoding
+        self._within: dict[int, list[int]] = {}
+        blocks = ("".join(lines[first : first + self.BLOCK]) for first in range(0, len(lines), self.BLOCK))
+        self._blocks = _starts_of((code_units(block, encoding) for block in blocks), 0)
+
+    def of(self, line: int) -> int:
+        """Where a line starts. Raises IndexError beyond the last one."""
+        block, index = divmod(line, self.BLOCK)
+        return self._in_block(block)[index]
+
+    def line_at(self, offset: int) -> int:
+        """The line that holds an offset: of those that start there or before it, the last."""
+        block = max(bisect_right(self._blocks, offset) - 1, 0)
+        return self.BLOCK * block + max(bisect_right(self._in_block(block), offset) - 1, 0)
+
+    def _in_block(self, block: int) -> list[int]:
+        if block not in self._within:
+            lines = self._lines[self.BLOCK * block : self.BLOCK * (block + 1)]
+            sizes = (code_units(line, self._encoding) for line in lines)
+            self._within[block] = _starts_of(sizes, self._blocks[block])
+        return self._within[block]
 
 
 class DocumentStore:
@@ -244,7 +274,7 @@ class DocumentStore:
             _log.warning("%s %s", uri, what)
 
 
-def _starts_of(lengths: Iterable[int]) -> list[int]:
-    starts = [0, *accumulate(lengths)]
+def _starts_of(sizes: Iterable[int], first: int) -> list[int]:
+    starts = list(accumulate(sizes, initial=first))
     starts.pop()
     return starts

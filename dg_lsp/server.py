@@ -19,14 +19,16 @@ from dg_lsp.features.inline_completion import InlineCompletion
 from dg_lsp.features.status import Status
 from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
 from dg_lsp.features.watch import Watch
+from dg_lsp.preload import preload, share_interpreter
 from dg_lsp.session import Session
 from dg_lsp.transport import Server, at_dispatch, log_without_code, plain
 
 
-def serve() -> int:
+def serve(server: Server | None = None) -> int:
     """Serve one editor until it leaves. Returns the exit status: 0 after `shutdown`, else 1."""
     log_without_code()
-    server = create_server()
+    share_interpreter()
+    server = server or create_server()
     server.start_io()
     return 0 if server.was_shut_down else 1
 
@@ -71,6 +73,7 @@ def _register_lifecycle(server: Server, session: Session) -> None:
 
     @server.feature(types.INITIALIZED)
     async def initialized(_: types.InitializedParams) -> None:
+        await preload()
         await configuration.pull()
         session.launcher.engine()
         await configuration.subscribe()

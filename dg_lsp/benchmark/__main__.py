@@ -17,7 +17,7 @@ from rich.table import Table
 from dg_lsp import benchmark
 from dg_lsp.benchmark import measures
 from dg_lsp.benchmark.engine import instant_engine
-from dg_lsp.benchmark.servers import serve_bare
+from dg_lsp.benchmark.servers import serve_bare, serve_watched
 from dg_lsp.benchmark.stores import Times, script, stores
 
 MANY = 200
@@ -39,9 +39,10 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=30, help=f"keys timed; of {MANY} edits {_REPEATS_OF_MANY}")
     parser.add_argument("--seed", type=int, default=0, help="of the places that are edited")
     parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)  # be the server that we compare with
+    parser.add_argument("--watched", action="store_true", help=argparse.SUPPRESS)  # be ours, with a clock
     arguments = parser.parse_args()
-    if arguments.bare:
-        serve_bare()
+    if arguments.bare or arguments.watched:
+        (serve_bare if arguments.bare else serve_watched)()
         return 0
     if arguments.repeats < 1:
         parser.error("--repeats takes 1 or more")
@@ -82,8 +83,8 @@ def _beside_pygls(repeats: int, seed: int, on_work: Callable[[str], None]) -> Ta
 
 
 def _freezes(repeats: int, on_work: Callable[[str], None]) -> Table:
-    """How long a request waits that can be answered at once."""
-    table = _table("pings while", "document", "number", "median", "95 %", "max")
+    """How long a request waits that can be answered at once, and how long the event loop was held at most."""
+    table = _table("pings while", "document", "number", "median", "95 %", "max", "held")
     code = {lines: _code(lines) for lines in (5_000, 50_000)}
     long_line = DOCUMENTS["1 MB line"] + "\n\n"
     works = [
@@ -98,8 +99,9 @@ def _freezes(repeats: int, on_work: Callable[[str], None]) -> Table:
     with instant_engine() as environment:
         for work, name, pings in works:
             on_work(f"{work}, {name}")
-            ordered = sorted(pings(repeats, environment))
-            figures = (statistics.median(ordered), ordered[round(0.95 * (len(ordered) - 1))], ordered[-1])
+            times, held = pings(repeats, environment)
+            ordered = sorted(times)
+            figures = (statistics.median(ordered), ordered[round(0.95 * (len(ordered) - 1))], ordered[-1], held)
             table.add_row(work, name, str(len(ordered)), *(f"{figure:.2f}" for figure in figures))
     return table
 

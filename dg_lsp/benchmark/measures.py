@@ -9,7 +9,7 @@ from typing import Any
 
 from lsprotocol import converters, types
 
-from dg_lsp.benchmark.servers import MODULES, URI, ServerProcess, encoded, server
+from dg_lsp.benchmark.servers import MODULES, URI, WATCHED, ServerProcess, encoded, server
 from dg_lsp.benchmark.stores import Change, Times, timed
 
 _KEY_S = 0.05
@@ -47,7 +47,7 @@ def starts(repeats: int) -> Times:
     times: Times = {name: [] for name in MODULES}
     for _ in range(repeats):
         for name, values in times.items():
-            with server(name) as process:
+            with server(MODULES[name]) as process:
                 values.append(process.start_ms)
     return times
 
@@ -56,7 +56,7 @@ def memory(text: str, environment: Environment) -> dict[str, float | None]:
     """MiB of each server with one document open and one completion given."""
     found: dict[str, float | None] = {}
     for name in MODULES:
-        with server(name, environment) as process:
+        with server(MODULES[name], environment) as process:
             _prepare(name, process, text)
             process.ask("textDocument/inlineCompletion", _inline(0, 0, trigger=1))
             found[name] = process.memory_mib()
@@ -95,13 +95,14 @@ def resting(process: ServerProcess, text: str, line: int, times: int) -> None:
 
 def pings(
     work: Callable[[ServerProcess, str, int, int], None], text: str, line: int, times: int, environment: Environment
-) -> list[float]:
-    """The milliseconds of pings to this server while it is kept at work."""
-    with server("dg-lsp", environment) as process:
+) -> tuple[list[float], float]:
+    """The milliseconds of pings to this server while it is kept at work, and those that its event loop was held."""
+    with server(WATCHED, environment) as process:
         process.until_ready()
+        process.held_ms()
         with process.pinged() as found:
             work(process, text, line, times)
-    return found
+        return found, process.held_ms()
 
 
 def _in_turns(
@@ -112,7 +113,7 @@ def _in_turns(
 ) -> Times:
     """The times of `work` with the parameters of each change, by all servers in turns."""
     with ExitStack() as stack:
-        processes = {name: stack.enter_context(server(name, environment)) for name in MODULES}
+        processes = {name: stack.enter_context(server(module, environment)) for name, module in MODULES.items()}
         for name, process in processes.items():
             _prepare(name if environment else "", process, text)
         times: Times = {name: [] for name in processes}

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from asyncio import get_running_loop as loop
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
@@ -18,12 +19,15 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from dg_lsp.benchmark.engine import MIDDLE
+from dg_lsp.server import create_server, serve
 
 URI = "file:///benchmark.py"
 MODULES = {"dg-lsp": ["dg_lsp"], "pygls": ["dg_lsp.benchmark", "--bare"]}
+WATCHED = ["dg_lsp.benchmark", "--watched"]
 
 _PATIENCE_S = 60.0
 _BETWEEN_PINGS_S = 0.002
+_BETWEEN_BEATS_S = 0.001
 
 
 def serve_bare() -> None:
@@ -36,6 +40,26 @@ def serve_bare() -> None:
         return [types.InlineCompletionItem(MIDDLE, range=place)]
 
     server.start_io()
+
+
+def serve_watched() -> None:
+    """Be dg-lsp with a clock on its event loop; `benchmark/held` answers how long it was held, in ms, at most."""
+    server = create_server()
+    held: list[float] = []
+
+    def beat(due: float) -> None:
+        held.append((loop().time() - due) * 1e3)
+        loop().call_later(_BETWEEN_BEATS_S, beat, loop().time() + _BETWEEN_BEATS_S)
+
+    @server.feature("benchmark/held")
+    def longest(_: Any) -> float:
+        longest = max(held, default=0.0)
+        if not held:
+            beat(loop().time())
+        held[:] = [0.0]
+        return longest
+
+    serve(server)
 
 
 class ServerProcess:
@@ -90,6 +114,10 @@ class ServerProcess:
         self.send(method, params, id=number)
         return answer.get(timeout=_PATIENCE_S)
 
+    def held_ms(self) -> float:
+        """How long the event loop of a watched server was held since this was asked last, at most."""
+        return float(self.ask("benchmark/held", {}))
+
     def ping(self) -> None:
         """Wait for the answer to a request that every server refuses at once."""
         self.ask("benchmark/ping")
@@ -140,9 +168,9 @@ class ServerProcess:
 
 
 @contextmanager
-def server(name: str, environment: Mapping[str, str] | None = None) -> Iterator[ServerProcess]:
-    """One of `MODULES`, initialized."""
-    process = ServerProcess(MODULES[name], {**os.environ, **(environment or {})})
+def server(module: list[str], environment: Mapping[str, str] | None = None) -> Iterator[ServerProcess]:
+    """One of `MODULES` or `WATCHED`, initialized."""
+    process = ServerProcess(module, {**os.environ, **(environment or {})})
     try:
         yield process
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lsprotocol import types
 
+from dg_lsp.preload import preload_language
 from dg_lsp.session import Session
 
 # Every cell is wanted, also one of a language that we do not know: only so is the order of the cells whole.
@@ -21,6 +22,7 @@ class Synchronization:
 
     def open(self, params: types.DidOpenTextDocumentParams) -> None:
         """Take a document in."""
+        preload_language(params.text_document.language_id)
         self._session.suggestions.changed(params.text_document.uri, None)
         self._session.acceptance.closed(params.text_document.uri)
         self._session.documents.open(params.text_document)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from tree_sitter import Language, Parser, Tree
@@ -25,6 +27,9 @@ MAX_PARSE_S = 0.5
 
 NOT_YET = "the file is being parsed"
 
+_AGAIN_S = 30.0
+"""Between two attempts at a document whose parsing was given up: with every key would be too often."""
+
 _SHORT = 64 * 1024
 """Bytes that are parsed whole and at once, in some 10 ms: an edited tree may differ where there are errors."""
 _AT_ONCE_S = 0.01
@@ -37,6 +42,10 @@ _BASES = 2
 _MAX_IN_ERROR = 5000
 
 _CHUNK = 64 * 1024
+
+_WORK_S = 0.002
+"""Of a thread's time, after which it pauses: each read and each write of the event loop waits for the interpreter."""
+_PAUSE_S = 0.001
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 Parsed = Tree | str
@@ -45,8 +54,20 @@ Parsed = Tree | str
 Edit = tuple[int, int, int]
 """Where an edit starts, where it ended in the old text and where it ends in the new one, in bytes."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The last tree of a document, and the seconds that it took to parse it as an edit of the one before (or 0)."""
+
+    language: Language
+    source: bytes
+    tree: Tree
+    edit_s: float
+
+
 _parsed: WeakKeyDictionary[Snapshot, Parsed | Future[Parsed]] = WeakKeyDictionary()
-_bases: dict[str, tuple[Language, bytes, Tree]] = {}
+_bases: dict[str, _Base] = {}
+_given_up: dict[str, float] = {}
 _waiting: dict[str, Future[Parsed]] = {}
 _thread = ThreadPoolExecutor(1, thread_name_prefix="parser")
 
@@ -95,7 +116,15 @@ def _begun(snapshot: Snapshot) -> Parsed | Future[Parsed]:
         return f"the file is too large to parse ({size:.1f} MiB): files up to {MAX_PARSE_BYTES // 1024**2} MiB are"
     if len(snapshot.utf8) <= _SHORT or not _on_event_loop():
         return _parse(snapshot, language)
-    return _parse_edited(snapshot, language) or _parse_in_thread(snapshot, language)
+    if time.monotonic() < _given_up.get(snapshot.uri, 0.0) + _AGAIN_S:
+        return _too_slow()
+    return _parse_at_once(snapshot, language) or _parse_in_thread(snapshot, language)
+
+
+def _parse_at_once(snapshot: Snapshot, language: Language) -> Parsed | None:
+    """As an edit; None where that has taken long before, or does now."""
+    base = _bases.get(snapshot.uri)
+    return _parse_edited(snapshot, language, _AT_ONCE_S) if base and base.edit_s <= _AT_ONCE_S else None
 
 
 def _parse_in_thread(snapshot: Snapshot, language: Language) -> Future[Parsed]:
@@ -112,27 +141,33 @@ def _parse(snapshot: Snapshot, language: Language) -> Parsed:
     source = _source(snapshot)
     tree = _parsed_in_time(language, source, None, MAX_PARSE_S)
     if tree is None:
-        return f"the file takes longer than {MAX_PARSE_S:.1f} s to parse"
-    return _kept(snapshot, language, source, tree)
+        _given_up[snapshot.uri] = time.monotonic()
+        return _too_slow()
+    return _kept(snapshot, _Base(language, source, tree, 0.0))
 
 
-def _parse_edited(snapshot: Snapshot, language: Language, max_s: float = _AT_ONCE_S) -> Parsed | None:
+def _too_slow() -> str:
+    return f"the file takes longer than {MAX_PARSE_S:.1f} s to parse"
+
+
+def _parse_edited(snapshot: Snapshot, language: Language, max_s: float) -> Parsed | None:
     """As an edit of the document's last tree; None without one, and when it takes too long."""
     base = _bases.get(snapshot.uri)
-    if base is None or base[0] is not language:
+    if base is None or base.language is not language:
         return None
-    _, old, tree = base
-    new = _source(snapshot)
+    begun = time.thread_time()
+    old, new = base.source, _source(snapshot)
     start = _common(old, new)
     behind = _common_end(old[start:], new[start:])
-    new_tree = reparsed(tree, language, old, new, (start, len(old) - behind, len(new) - behind), max_s)
-    return _kept(snapshot, language, new, new_tree) if new_tree else None
+    tree = reparsed(base.tree, language, old, new, (start, len(old) - behind, len(new) - behind), max_s)
+    return _kept(snapshot, _Base(language, new, tree, time.thread_time() - begun)) if tree else None
 
 
-def _kept(snapshot: Snapshot, language: Language, source: bytes, tree: Tree) -> Parsed:
-    if len(source) > _SHORT:
+def _kept(snapshot: Snapshot, base: _Base) -> Parsed:
+    tree = base.tree
+    if len(base.source) > _SHORT:
         _bases.pop(snapshot.uri, None)
-        _bases[snapshot.uri] = language, source, tree
+        _bases[snapshot.uri] = base
         for uri in list(_bases)[:-_BASES]:
             _bases.pop(uri, None)
     if tree.root_node.has_error:
@@ -144,17 +179,24 @@ def _kept(snapshot: Snapshot, language: Language, source: bytes, tree: Tree) -> 
 
 def _source(snapshot: Snapshot) -> bytes:
     """What the grammars read: they do not take a lone "\\r" for a line ending; "\\n" is as long, so offsets hold."""
-    return _LONE_CR.sub(b"\n", snapshot.utf8)
+    return _LONE_CR.sub(b"\n", snapshot.utf8) if b"\r" in snapshot.utf8 else snapshot.utf8
 
 
 def _parsed_in_time(language: Language, source: bytes, base: Tree | None, max_s: float) -> Tree | None:
-    end = time.thread_time() + max_s
+    pause = end = time.thread_time() + max_s
+    if threading.current_thread() is not threading.main_thread():
+        pause = time.thread_time() + _WORK_S
 
     def read(byte: int, _: object) -> bytes:
         return source[byte : byte + _CHUNK]
 
     def too_late(*_: object) -> bool:
-        return time.thread_time() > end
+        nonlocal pause
+        now = time.thread_time()
+        if now > pause:
+            time.sleep(_PAUSE_S)
+            pause = now + _WORK_S
+        return now > end
 
     try:
         parse = Parser(language).parse  # it takes no None for a tree

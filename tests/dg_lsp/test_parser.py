@@ -26,6 +26,7 @@ URI = "file:///long.py"
 @pytest.fixture(autouse=True)
 def _nothing_known() -> None:
     parser._bases.clear()
+    parser._given_up.clear()
 
 
 def test_on_the_event_loop_a_long_text_has_no_tree_until_the_thread_made_it() -> None:
@@ -76,6 +77,32 @@ def test_a_short_edit_of_a_long_text_has_its_tree_at_once() -> None:
         return parse(after) is not None
 
     assert asyncio.run(ask())
+
+
+def test_a_text_that_takes_too_long_is_not_tried_again_with_every_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parser, "MAX_PARSE_S", 0.0)
+    assert why_no_tree(Snapshot(URI, "python", 1, LONG)) == "the file takes longer than 0.0 s to parse"
+    monkeypatch.setattr(parser, "MAX_PARSE_S", 10.0)
+
+    async def ask() -> str | None:
+        return why_no_tree(Snapshot(URI, "python", 2, LONG))
+
+    assert asyncio.run(ask()) == "the file takes longer than 10.0 s to parse"
+    monkeypatch.setattr(parser, "_AGAIN_S", 0.0)
+    assert asyncio.run(ask()) == NOT_YET
+
+
+def test_an_edit_that_takes_long_is_parsed_in_the_thread_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = LONG, LONG.replace("_7(", "_seven(", 1), LONG.replace("_7(", "_eight(", 1)
+    before, slow, after = (Snapshot(URI, "python", n, text) for n, text in enumerate(texts))
+    monkeypatch.setattr(parser, "_AT_ONCE_S", 0.0)
+    assert parse(before)
+    assert parse(slow)
+
+    async def ask() -> str | None:
+        return why_no_tree(after)
+
+    assert asyncio.run(ask()) == NOT_YET
 
 
 edits = st.tuples(
