@@ -66,6 +66,7 @@ class CodeActions:
         if reason := session.exclusions.of_document(snapshot, line):
             session.status.left_out(reason, uri=snapshot.uri, line=line)
             return []
+        session.status.admitted()
         await parsed(snapshot)
         found = offers(snapshot, start, end, session.last_fills.at(snapshot, start, end))
         return [

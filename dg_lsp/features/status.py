@@ -127,10 +127,15 @@ class Status:
         self.reasons.add(SUPERSEDED, uri=uri)
 
     def left_out(self, reason: str, *, uri: str = "", line: int | None = None) -> None:
-        """Show why the document at hand gets nothing, until another one is served."""
+        """Show why the document at hand gets nothing, until the user is in another one."""
         self._left_out = reason
         self._send()
         self.silent(f"no suggestion: {reason}", uri=uri, line=line)
+
+    def admitted(self) -> None:
+        """Show that the user is in a document that is not left out."""
+        self._left_out = ""
+        self._send()
 
     def served(self) -> None:
         """Show that a request was answered without work: what kept others silent is over."""

@@ -33,7 +33,7 @@ class Ranked:
     """A candidate with what its confidence is made of."""
 
     text: str
-    source: Source
+    sources: tuple[Source, ...]  # all that came to it
     features: Features
     lines: tuple[float, ...]  # the mean probability of the tokens of each, where there are several
 
@@ -204,8 +204,8 @@ def _choose(fill: _Fill, reader: causal.Reader, found: dict[Source, list[str]], 
     ranked = []
     for text, score in sorted(zip(texts, scores, strict=True), key=lambda item: -item[1].total):
         share = math.exp(score.total - best) / everything
-        sources = [source for source, its in found.items() if text in its]
-        ranked.append(Ranked(text, sources[0], Features(share, score.mean, len(sources), text, kind), score.lines))
+        sources = tuple(source for source, its in found.items() if text in its)
+        ranked.append(Ranked(text, sources, Features(share, score.mean, len(sources), text, kind), score.lines))
     return ranked
 
 
@@ -213,4 +213,6 @@ def _candidate(model: LoadedModel, ranked: Ranked) -> Candidate:
     calibration, features = model.shape.calibration, ranked.features
     confidence = calibration.confidence(features) if calibration else features.mean
     lines = tuple(round(line, 4) for line in ranked.lines)
-    return Candidate(middle=ranked.text, source=ranked.source, confidence=round(confidence, 4), line_confidence=lines)
+    return Candidate(
+        middle=ranked.text, source=ranked.sources[0], confidence=round(confidence, 4), line_confidence=lines
+    )

@@ -153,6 +153,24 @@ def test_the_menu_offers_what_can_be_done(window: Code) -> None:
     window.page.keyboard.press("Escape")
 
 
+def test_the_doctor_reports_in_a_terminal(window: Code) -> None:
+    window.command("dg.doctor")
+    terminal = window.page.locator(".terminal-wrapper.active .xterm-rows")
+    eventually(lambda: terminal.count() and "model" in terminal.inner_text(), what="the report")
+    assert window.api("return vscode.window.activeTerminal.name") == "dg-lsp doctor"
+    window.command("workbench.action.terminal.killAll")
+
+
+def test_the_walkthrough_shows_its_four_steps(window: Code) -> None:
+    window.command("workbench.action.openWalkthrough", "dg-lsp.dg-lsp#start", False)
+    steps = window.page.locator(".getting-started-step .step-title")
+    steps.first.wait_for()
+    titles = [title.strip() for title in steps.all_inner_texts()]
+    package = json.loads((REPOSITORY / "editors" / "vscode" / "package.json").read_text("utf-8"))
+    assert titles == [step["title"] for step in package["contributes"]["walkthroughs"][0]["steps"]]
+    window.command("workbench.action.closeAllEditors")
+
+
 def test_tab_still_indents_where_nothing_is_offered(window: Code) -> None:
     window.open("indent.py", "def f():\n|")
     window.page.keyboard.press("Tab")

@@ -74,9 +74,13 @@ def storage(window: Code) -> Path:
 
 
 def works(window: Code) -> None:
-    window.wait_until_ready()
+    works_in(window, "total.py")
+
+
+def works_in(window: Code, name: str) -> None:
     window.clear()
-    window.open("total.py", TOTAL)
+    window.open(name, TOTAL)
+    window.wait_until_ready()
     window.type("res")
     window.wait_for_ghost("ult")
 
@@ -161,3 +165,16 @@ def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(r
         window.api(configure, value="")
         works(window)
         assert window.notifications() == []
+
+
+def test_in_a_workspace_of_several_folders_each_has_its_own_rules(root: Path) -> None:
+    with code(root, folders=["one", "two"]) as window:
+        (window.workspace / "two" / ".gitignore").write_text("total.py\n")
+        window.open("one/total.py", TOTAL)
+        works_in(window, "one/total.py")
+        window.open("two/total.py", TOTAL)
+        window.type("res")
+        window.wait_for_status("two/total.py", "total.py")
+        assert window.ghost() == ""
+        works_in(window, "two/other.py")
+        assert len(window.language_servers()) == 1

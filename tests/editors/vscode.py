@@ -63,6 +63,7 @@ _SETTINGS = {
     "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
     "editor.wordBasedSuggestions": "off",
     "files.simpleDialog.enable": True,
+    "terminal.integrated.gpuAcceleration": "off",  # a canvas has no text to read
     "dg.inline.deadline_ms": 20000,  # the machine may be busy
 }
 
@@ -206,8 +207,11 @@ def code(
     remote_settings: dict[str, Any] | None = None,
     environment: dict[str, str] | None = None,
     extensions: Sequence[Path] = (VSIX,),
+    folders: Sequence[str] = (),
 ) -> Iterator[Code]:
-    """A window over the empty folder `root/ws`; everything of it lies in `root`, which is the engine's runtime folder.
+    """A window over the empty folder `root/ws`, or over several `folders` in it.
+
+    Everything of it lies in `root`, which is the engine's runtime folder.
 
     `remote_settings` are those of scope machine; by default the Python of the tests. Afterwards the editor, the
     language server and the engine are ended, and no process may be left.
@@ -216,8 +220,13 @@ def code(
     for kind, given in {"User": _SETTINGS | (settings or {}), "Machine": remote}.items():
         (root / "data" / kind).mkdir(parents=True)
         (root / "data" / kind / "settings.json").write_text(json.dumps(given))
-    for name in ("ws", "home"):
+    for name in ("ws", "home", *(f"ws/{folder}" for folder in folders)):
         (root / name).mkdir()
+    opened = {"folder": str(root / "ws")}
+    if folders:
+        opened = {"workspace": str(root / "all.code-workspace")}
+        several = {"folders": [{"path": f"ws/{folder}"} for folder in folders]}
+        (root / "all.code-workspace").write_text(json.dumps(several))
     environ = os.environ | {
         "HOME": str(root / "home"),
         "PYTHONPATH": str(REPOSITORY),
@@ -227,7 +236,7 @@ def code(
     }
     try:
         serving = _serving(root, environ | (environment or {}), extensions)
-        with serving as port, _browsing(root, port) as page:
+        with serving as port, _browsing(root, port, opened) as page:
             transport = httpx.HTTPTransport(uds=str(root / "driver.sock"))
             with httpx.Client(transport=transport, base_url="http://driver") as client:
                 yield Code(root, page, client)
@@ -292,12 +301,12 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def _browsing(root: Path, port: int) -> Iterator[Page]:
-    """A browser's page with the workspace open and the driver listening."""
+def _browsing(root: Path, port: int, opened: dict[str, str]) -> Iterator[Page]:
+    """A browser's page with a folder or a workspace open and the driver listening."""
     from playwright.sync_api import sync_playwright
 
     driver = [["extensionDevelopmentPath", f"vscode-remote://127.0.0.1:{port}{DRIVER}"]]
-    parameters = {"folder": str(root / "ws"), "payload": json.dumps(driver)}
+    parameters = {**opened, "payload": json.dumps(driver)}
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             root / "browser",
