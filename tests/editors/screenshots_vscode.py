@@ -1,4 +1,4 @@
-"""Pictures of VS Code with the default model: ghost text, and the menu of code actions. Part of `make screenshots`."""
+"""Pictures of VS Code with the default model: ghost text, and the preview of a code action. Part of `make screenshots`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,37 @@ from lsp_session import short_folder
 from vscode import REPOSITORY, TOTAL, code
 
 PICTURES = REPOSITORY / "docs" / "pictures"
-STUB = "def area(width, height):\n    pa|ss\n"
+POINT = """\
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def get_x(self):
+        return self.x
+
+    def get_y(self):
+        pa|ss
+"""
 
 
 def main() -> None:
     with short_folder() as root, code(root) as window:
-        window.page.set_viewport_size({"width": 800, "height": 360})
+        window.page.set_viewport_size({"width": 800, "height": 520})
         window.open("total.py", TOTAL)
         window.wait_until_ready()
         window.type("res")
         window.wait_for_ghost("ult")
         window.page.screenshot(path=PICTURES / "vscode_ghost_text.png")
         window.clear()
-        window.open("area.py", STUB)
+        window.open("point.py", POINT)
         window.page.keyboard.press("Control+.")
         window.page.locator(".action-widget").first.get_by_text("Fill this function").wait_for(timeout=60_000)
+        window.page.keyboard.press("Control+Enter")  # with a preview
+        window.page.get_by_text("Refactor Preview").first.wait_for(timeout=60_000)
+        window.page.get_by_text("return self.").nth(1).wait_for()
         window.page.screenshot(path=PICTURES / "vscode_code_action.png")
-        window.page.keyboard.press("Escape")
+        window.command("refactorPreview.discard")
         window.clear()
     print(f"{PICTURES}: vscode_ghost_text.png, vscode_code_action.png")
 
