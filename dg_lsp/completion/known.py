@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dg_lsp.completion.fill import Filled
+from dg_lsp.completion.filters.brackets import closer_at
 from engine.protocol import Candidate, FillRequest
 
 _KEPT = 100
+_OPENERS = {")": "(", "]": "[", "}": "{", '"': '"', "'": "'", "`": "`"}
 
 
 class Known:
@@ -47,26 +49,39 @@ class Known:
 def rest(asked: FillRequest, filled: Filled, now: FillRequest) -> Filled | None:
     """What is left of an answer where the cursor stands now; None when the text typed since agrees with no candidate.
 
-    The text before the cursor and a candidate together stay what they were, and so does the text after it. A candidate
-    that was typed or accepted to its end is not gone on with by another one.
+    The text before the cursor and a candidate together stay what they were, and so does the text after it, but for
+    brackets and quotes that the editor closed: there a candidate goes as far as it would close them itself. A
+    candidate that was typed or accepted to its end is not gone on with by another one.
     """
     if not at_place(asked, now):
         return None
+    closed = now.suffix[: len(now.suffix) - len(asked.suffix)]
     typed = now.prefix[len(asked.prefix) :]
     if any(candidate.middle == typed for candidate in filled.candidates):
         return None
-    left = tuple(_without(typed, candidate) for candidate in filled.candidates if candidate.middle.startswith(typed))
-    left = tuple(candidate for candidate in left if candidate.middle.strip())
-    return replace(filled, candidates=left) if left else None
+    left = (_without(typed, closed, candidate, now.language) for candidate in filled.candidates)
+    candidates = tuple(candidate for candidate in left if candidate and candidate.middle.strip())
+    return replace(filled, candidates=candidates) if candidates else None
 
 
 def at_place(asked: FillRequest, now: FillRequest) -> bool:
-    """Whether a request is made at the place of an earlier one of its document, or behind what was typed there."""
-    return now.suffix == asked.suffix and now.language == asked.language and now.prefix.startswith(asked.prefix)
+    """Whether a request is made at the place of an earlier one of its document, or behind what was typed there.
+
+    The editor may have closed behind the cursor what was opened by what was typed.
+    """
+    if not (now.prefix.startswith(asked.prefix) and now.suffix.endswith(asked.suffix)):
+        return False
+    typed, closed = now.prefix[len(asked.prefix) :], now.suffix[: len(now.suffix) - len(asked.suffix)]
+    return now.language == asked.language and all(closer in _OPENERS and _OPENERS[closer] in typed for closer in closed)
 
 
-def _without(typed: str, candidate: Candidate) -> Candidate:
-    return replace(candidate, middle=candidate.middle[len(typed) :])
+def _without(typed: str, closed: str, candidate: Candidate, language: str) -> Candidate | None:
+    """The candidate behind what was typed, up to where it closes what is closed already; None if it never does."""
+    if not candidate.middle.startswith(typed):
+        return None
+    left = candidate.middle[len(typed) :]
+    end = closer_at(left, closed[0], language) if closed else len(left)
+    return None if end is None else replace(candidate, middle=left[:end])
 
 
 def _whole(request: FillRequest) -> FillRequest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,3 +137,29 @@ def test_no_text_is_ever_stale(prefix: str, answers: list[str], now: str, typed:
             assert suffix == asked.suffix
             assert text.strip()
             assert cursor not in [prefix + answer for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("middle", "typed", "closed", "rest_of_it"),
+    [
+        ("f(a, b)", "f(", ")", "a, b"),
+        ("f(g(a), [b]) + 1", "f(", ")", "g(a), [b]"),
+        ("f([a, b])", "f([", "])", "a, b"),
+        ("print('a)')", "print(", ")", "'a)'"),
+        ('d["key"]', 'd["', '"]', "key"),
+        ("{'a': 1}", "{", "}", "'a': 1"),
+    ],
+)
+def test_brackets_and_quotes_that_the_editor_closed_are_left_out(
+    middle: str, typed: str, closed: str, rest_of_it: str
+) -> None:
+    known = Known()
+    known.keep(URI, ASKED, says(middle))
+    assert middles(known.find(URI, at(f"x = {typed}", f"{closed}\ny"))) == [rest_of_it]
+
+
+@pytest.mark.parametrize(("typed", "behind"), [("f(", "]\ny"), ("f(a", "b)\ny"), ("f", ")\ny"), ("f(", ")\nz")])
+def test_what_else_comes_behind_the_cursor_asks_anew(typed: str, behind: str) -> None:
+    known = Known()
+    known.keep(URI, ASKED, says("f(a, b)"))
+    assert known.find(URI, at(f"x = {typed}", behind)) is None

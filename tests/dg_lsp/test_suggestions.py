@@ -158,9 +158,20 @@ async def test_any_other_change_stops_the_fill(text: str) -> None:
     assert (len(editor.engine.stopped), editor.display.working) == (1, 0)
 
 
+async def test_a_bracket_that_the_editor_closes_needs_no_other_fill() -> None:
+    editor = Editor("x = |\n")
+    first = await editor.ask()
+    editor.change("x = f(|)\n")
+    assert await first is None
+    second = await editor.ask()
+    editor.engine.says("f(a)")
+    assert texts(await second) == ["a"]
+    assert editor.engine.stopped == []
+
+
 @pytest.mark.parametrize("text", ["|x = \n", "x = |)\n"])
 async def test_a_request_at_another_place_stops_the_fill(text: str) -> None:
-    """The cursor went elsewhere, or the editor closed a bracket: then the text behind the cursor is another."""
+    """The cursor went elsewhere, or another text stands behind it."""
     editor = Editor("x = |\n")
     first = await editor.ask()
     editor.change(text)

@@ -1,4 +1,4 @@
-"""Pictures of VS Code with the default model: ghost text, and the preview of a code action. Part of `make screenshots`."""
+"""Pictures of VS Code with the default model, part of `make screenshots`: ghost text, a code action's preview."""
 
 from __future__ import annotations
 

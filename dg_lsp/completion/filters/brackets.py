@@ -105,6 +105,18 @@ def open_brackets(text: str, language: str) -> list[str]:
     return stack
 
 
+def closer_at(text: str, closer: str, language: str) -> int | None:
+    """Where a text closes what was opened before it, by this bracket or quote; None when it does not."""
+    if closer not in _CLOSING:
+        return text.find(closer) if closer in text else None
+    stack: list[str] = []
+    for at, bracket in _brackets(text, language):
+        if bracket in _CLOSING and not stack:
+            return at if bracket == closer else None
+        _step(stack, bracket)
+    return None
+
+
 def _step(stack: list[str], bracket: str) -> None:
     """Take a bracket: an opener or a closer without its opener stays on the stack."""
     if bracket in _CLOSING and stack and stack[-1] == _CLOSING[bracket]:
