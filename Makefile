@@ -17,6 +17,7 @@ test: $(VENV)/.dev
 
 # Real editors: what cannot be had is skipped, or fails with REQUIRE_EDITORS=1.
 test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node $(DG_EDITORS)/helix/bin/hx $(DG_EDITORS)/emacs/bin/emacs-nox
+	@tests/editors/get_plugins.sh $(DG_EDITORS)/plugins || echo "make: no completion menus for Neovim, their tests are skipped"
 	@$(MAKE) vscode || echo "make: no extension for VS Code, its tests are skipped"
 	$(BIN)/pytest -rs tests/editors
 
