@@ -81,8 +81,8 @@ $(VENV)/.dev: $(VENV)/.engine requirements/dev.txt
 	@touch $@
 
 $(VENV)/.editors: $(VENV)/.dev requirements/editors.txt
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements/editors.txt
-	@touch $@
+	@$(BIN)/pip install -q --disable-pip-version-check -r requirements/editors.txt && touch $@ || \
+		echo "make: what drives editors cannot be installed, their tests are skipped"
 
 VSCODE_SOURCES := $(wildcard editors/vscode/src/*.ts editors/vscode/*.json editors/vscode/*.m* editors/vscode/media/*) \
 	editors/vscode/generate_settings.py editors/vscode/.vscodeignore
