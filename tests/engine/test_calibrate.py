@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -99,3 +100,14 @@ def test_above_the_threshold_hardly_more_than_a_quarter_can_be_wrong(answers: li
 def test_few_answers_prove_nothing() -> None:
     assert threshold([(0.9, True)] * 8) is None
     assert threshold([(0.9, True)] * 9) == 0.9
+
+
+@pytest.mark.parametrize(("wrong", "total"), [(0, 10), (3, 10), (10, 10), (30, 150)])
+def test_the_chance_of_so_few_wrong_is_that_of_the_binomial_distribution(wrong: int, total: int) -> None:
+    ways = (math.comb(total, k) * 0.25**k * 0.75 ** (total - k) for k in range(wrong + 1))
+    assert at_most(wrong, total, 0.25) == pytest.approx(sum(ways))
+
+
+def test_thousands_of_answers_are_counted_too() -> None:
+    assert at_most(500, 2000, 0.25) == pytest.approx(0.51, abs=0.01)
+    assert at_most(400, 2000, 0.25) < 1e-6
