@@ -7,14 +7,12 @@ keystroke costs one copy of the list of lines.
 from __future__ import annotations
 
 import logging
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
 
 from lsprotocol import types
 
 from dg_lsp.notebooks import Notebook
-from dg_lsp.positions import Encoding, changed, characters_before, code_units, content, locate, split_lines
+from dg_lsp.positions import Encoding, LineStarts, changed, characters_before, code_units, content, locate, split_lines
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +33,8 @@ class Snapshot:
         self._lines = split_lines(text) if isinstance(text, str) else text
         self._text = text if isinstance(text, str) else None
         self._utf8: bytes | None = None
-        self._starts: _Starts | None = None
-        self._byte_starts: _Starts | None = None
+        self._starts: LineStarts | None = None
+        self._byte_starts: LineStarts | None = None
 
     @property
     def text(self) -> str:
@@ -124,45 +122,15 @@ class Snapshot:
             return None
         return now[column : len(now) - len(after)]
 
-    def _line_starts(self) -> _Starts:
+    def _line_starts(self) -> LineStarts:
         if self._starts is None:
-            self._starts = _Starts(self._lines, "utf-32")
+            self._starts = LineStarts(self._lines, "utf-32")
         return self._starts
 
-    def _line_byte_starts(self) -> _Starts:
+    def _line_byte_starts(self) -> LineStarts:
         if self._byte_starts is None:
-            self._byte_starts = _Starts(self._lines, "utf-8")
+            self._byte_starts = LineStarts(self._lines, "utf-8")
         return self._byte_starts
-
-
-class _Starts:
-    """Where lines start, in code units: summed up for blocks of lines at once, and line by line where one looks."""
-
-    BLOCK = 1024
-
-    def __init__(self, lines: list[str], encoding: Encoding) -> None:
-        self._lines = lines
-        self._encoding = encoding
-        self._within: dict[int, list[int]] = {}
-        blocks = ("".join(lines[first : first + self.BLOCK]) for first in range(0, len(lines), self.BLOCK))
-        self._blocks = _starts_of((code_units(block, encoding) for block in blocks), 0)
-
-    def of(self, line: int) -> int:
-        """Where a line starts. Raises IndexError beyond the last one."""
-        block, index = divmod(line, self.BLOCK)
-        return self._in_block(block)[index]
-
-    def line_at(self, offset: int) -> int:
-        """The line that holds an offset: of those that start there or before it, the last."""
-        block = max(bisect_right(self._blocks, offset) - 1, 0)
-        return self.BLOCK * block + max(bisect_right(self._in_block(block), offset) - 1, 0)
-
-    def _in_block(self, block: int) -> list[int]:
-        if block not in self._within:
-            lines = self._lines[self.BLOCK * block : self.BLOCK * (block + 1)]
-            sizes = (code_units(line, self._encoding) for line in lines)
-            self._within[block] = _starts_of(sizes, self._blocks[block])
-        return self._within[block]
 
 
 class DocumentStore:
@@ -272,9 +240,3 @@ class DocumentStore:
         if uri not in self._reported:
             self._reported.add(uri)
             _log.warning("%s %s", uri, what)
-
-
-def _starts_of(sizes: Iterable[int], first: int) -> list[int]:
-    starts = list(accumulate(sizes, initial=first))
-    starts.pop()
-    return starts

@@ -6,8 +6,9 @@ Only "\\n", "\\r\\n" and "\\r" end a line; a column counts code units of the neg
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Literal
 
 from lsprotocol import types
@@ -131,3 +132,39 @@ def _replace(lines: list[str], where: types.Range, text: str, encoding: Encoding
     if last + 1 < len(lines):
         new.pop()  # the empty line behind the last line ending is the next line, which stands already
     lines[first : last + 1] = new
+
+
+class LineStarts:
+    """Where lines start, in code units: summed up for blocks of lines at once, and line by line where one looks."""
+
+    BLOCK = 1024
+
+    def __init__(self, lines: list[str], encoding: Encoding) -> None:
+        self._lines = lines
+        self._encoding = encoding
+        self._within: dict[int, list[int]] = {}
+        blocks = ("".join(lines[first : first + self.BLOCK]) for first in range(0, len(lines), self.BLOCK))
+        self._blocks = _starts_of((code_units(block, encoding) for block in blocks), 0)
+
+    def of(self, line: int) -> int:
+        """Where a line starts. Raises IndexError beyond the last one."""
+        block, index = divmod(line, self.BLOCK)
+        return self._in_block(block)[index]
+
+    def line_at(self, offset: int) -> int:
+        """The line that holds an offset: of those that start there or before it, the last."""
+        block = max(bisect_right(self._blocks, offset) - 1, 0)
+        return self.BLOCK * block + max(bisect_right(self._in_block(block), offset) - 1, 0)
+
+    def _in_block(self, block: int) -> list[int]:
+        if block not in self._within:
+            lines = self._lines[self.BLOCK * block : self.BLOCK * (block + 1)]
+            sizes = (code_units(line, self._encoding) for line in lines)
+            self._within[block] = _starts_of(sizes, self._blocks[block])
+        return self._within[block]
+
+
+def _starts_of(sizes: Iterable[int], first: int) -> list[int]:
+    starts = list(accumulate(sizes, initial=first))
+    starts.pop()
+    return starts

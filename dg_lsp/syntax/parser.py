@@ -116,7 +116,8 @@ def _begun(snapshot: Snapshot) -> Parsed | Future[Parsed]:
         return f"the file is too large to parse ({size:.1f} MiB): files up to {MAX_PARSE_BYTES // 1024**2} MiB are"
     if len(snapshot.utf8) <= _SHORT or not _on_event_loop():
         return _parse(snapshot, language)
-    if time.monotonic() < _given_up.get(snapshot.uri, 0.0) + _AGAIN_S:
+    given_up = _given_up.get(snapshot.uri)
+    if given_up is not None and time.monotonic() < given_up + _AGAIN_S:
         return _too_slow()
     return _parse_at_once(snapshot, language) or _parse_in_thread(snapshot, language)
 

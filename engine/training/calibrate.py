@@ -84,7 +84,7 @@ def threshold(answers: Sequence[tuple[float, bool]]) -> float | None:
 
 
 def at_most(wrong: int, total: int, rate: float) -> float:
-    """The chance that no more than so many of a total are wrong where each is wrong at this rate, which is in (0, 1)."""
+    """The chance that no more than so many of a total are wrong where each is wrong at this rate, in (0, 1)."""
     odds, per_wrong = total * math.log1p(-rate), math.log(rate) - math.log1p(-rate)
     # By logarithms: the number of ways is too large for a float from a thousand answers on.
     ways = (math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(wrong + 1))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dg_lsp.positions import Encoding, characters_before, code_units, split_lines
+from dg_lsp.positions import Encoding, LineStarts, characters_before, code_units, split_lines
 
 characters = st.one_of(st.characters(), st.sampled_from("\r\n\x0b\x0c\x85\u2028\u2029\u0301א😀\ud83d"))
 texts = st.text(characters)
@@ -41,3 +42,18 @@ def test_characters_before_a_column_lie_wholly_before_it(line: str, column: int,
             break
         count += 1
     assert characters_before(line, column, encoding) == count
+
+
+class InBlocksOfThree(LineStarts):
+    BLOCK = 3
+
+
+@given(st.text(st.sampled_from("a\r\né😀")), encodings, st.integers(0, 60))
+def test_where_lines_start_is_the_sum_of_those_before(text: str, encoding: Encoding, offset: int) -> None:
+    lines = split_lines(text)
+    starts = [sum(code_units(line, encoding) for line in lines[:index]) for index in range(len(lines))]
+    found = InBlocksOfThree(lines, encoding)
+    assert [found.of(line) for line in range(len(lines))] == starts
+    assert found.line_at(offset) == max(index for index, start in enumerate(starts) if start <= offset)
+    with pytest.raises(IndexError):
+        found.of(len(lines))
