@@ -59,7 +59,7 @@ corpus: $(VENV)/.dev
 vscode: editors/vscode/dg-lsp.vsix
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info editors/vscode/node_modules editors/vscode/dist editors/vscode/*.vsix
+	rm -rf $(VENV) build dist *.egg-info editors/vscode/node_modules editors/vscode/dist editors/vscode/server editors/vscode/*.vsix
 
 $(VENV)/.python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.10 or newer, or set PYTHON="; exit 1; }
@@ -86,8 +86,15 @@ $(VENV)/.editors: $(VENV)/.dev requirements/editors.txt
 
 VSCODE_SOURCES := $(wildcard editors/vscode/src/*.ts editors/vscode/*.json editors/vscode/*.m* editors/vscode/media/*) \
 	editors/vscode/generate_settings.py editors/vscode/.vscodeignore
+PYTHON_SOURCES := $(shell find dg_lsp engine -name '*.py' -o -name '*.scm' -o -path '*/default_model/*' -type f) pyproject.toml
 
-editors/vscode/dg-lsp.vsix: $(VSCODE_SOURCES) dg_lsp/settings.py docs/editors.md
+# The wheel of dg-lsp travels in the extension, so that one file is all there is to install.
+editors/vscode/server: $(VENV)/.python $(PYTHON_SOURCES)
+	@rm -rf $@ build && mkdir $@
+	@$(BIN)/pip wheel -q --disable-pip-version-check --no-deps -w $@ .
+	@rm -rf build && touch $@
+
+editors/vscode/dg-lsp.vsix: $(VSCODE_SOURCES) dg_lsp/settings.py docs/editors.md editors/vscode/server
 	@command -v npm >/dev/null || { echo "make: npm not found; install Node 20 or newer"; exit 1; }
 	$(PYTHON) editors/vscode/generate_settings.py
 	cp LICENSE editors/vscode/LICENSE

@@ -99,6 +99,25 @@ def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path
         assert window.notifications() == []
 
 
+def test_the_extension_brings_the_server_and_the_model(vscode_is_there: None) -> None:
+    with zipfile.ZipFile(VSIX) as extension:
+        (name,) = [name for name in extension.namelist() if name.endswith(".whl")]
+        with zipfile.ZipFile(extension.open(name)) as server:
+            assert {"dg_lsp/server.py", "engine/default_model/model.safetensors"} <= set(server.namelist())
+
+
+def test_what_cannot_be_installed_is_told_and_leaves_nothing(root: Path) -> None:
+    """The server comes with the extension; what it needs does not, and pip is told to look nowhere."""
+    nowhere = {"dg.torchIndex": "", "dg.pipArguments": ["--no-index"]}
+    with code(root, remote_settings=nowhere, environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install")
+        window.wait_for_status("The server could not be installed")
+        assert eventually(window.notifications) == ["dg-lsp could not be installed: the last lines of the log say why."]
+        assert not storage(window).exists()
+
+
 def test_an_installation_that_is_cancelled_leaves_nothing_and_is_not_asked_for_again(root: Path) -> None:
     with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
         window.open("first.py", "")

@@ -1,4 +1,4 @@
-import { access, mkdir, rm, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CancellationToken, type ExtensionContext, type LogOutputChannel, ProgressLocation, window, workspace } from "vscode";
 import { anyPython, onPath } from "./python";
@@ -14,7 +14,7 @@ export class Installation {
   private readonly mark: string;
 
   constructor(
-    context: ExtensionContext,
+    private readonly context: ExtensionContext,
     private readonly output: LogOutputChannel,
   ) {
     this.folder = join(context.globalStorageUri.fsPath, "python");
@@ -53,9 +53,16 @@ export class Installation {
     });
   }
 
+  /** The server that comes with the extension. */
+  private async ownWheel(): Promise<string> {
+    const folder = this.context.asAbsolutePath("server");
+    const [wheel = ""] = await readdir(folder);
+    return join(folder, wheel);
+  }
+
   private async steps(python: string, token: CancellationToken, onLine: (line: string) => void): Promise<Outcome> {
     const interpreter = join(this.folder, "bin", "python");
-    const source = withHome(ownSetting("packageSource"));
+    const source = withHome(ownSetting("packageSource")) || (await this.ownWheel());
     const local = needsEngine();
     const pip = [interpreter, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"];
     const own = workspace.getConfiguration("dg").get<string[]>("pipArguments", []);
