@@ -33,20 +33,20 @@ def zipped(path: Path, files: dict[str, str]) -> Path:
     return path
 
 
-def wheel(folder: Path) -> Path:
+def wheel(folder: Path, version: str = "0.1.0") -> Path:
     """A stand-in for the package: it has the same name and runs the server with the Python of the tests."""
     run = (
         "import os, sys\n"
         f"os.environ['PYTHONPATH'] = {str(REPOSITORY)!r}\n"
         f"os.execv({sys.executable!r}, [{sys.executable!r}, '-m', 'dg_lsp', *sys.argv[1:]])\n"
     )
-    about = "dg_lsp-0.1.0.dist-info"
+    about = f"dg_lsp-{version}.dist-info"
     return zipped(
-        folder / "dg_lsp-0.1.0-py3-none-any.whl",
+        folder / f"dg_lsp-{version}-py3-none-any.whl",
         {
             "dg_lsp/__init__.py": "",
             "dg_lsp/__main__.py": run,
-            f"{about}/METADATA": "Metadata-Version: 2.1\nName: dg-lsp\nVersion: 0.1.0\nProvides-Extra: engine\n",
+            f"{about}/METADATA": f"Metadata-Version: 2.1\nName: dg-lsp\nVersion: {version}\nProvides-Extra: engine\n",
             f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
             f"{about}/RECORD": "",
         },
@@ -96,6 +96,22 @@ def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path
         assert window.notifications() == []
         window.command("dg.restart")
         works(window)
+        assert window.notifications() == []
+
+
+def test_a_newer_server_takes_the_place_of_the_one_installed(root: Path) -> None:
+    with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install")
+        works(window)
+        configure = "await vscode.workspace.getConfiguration('dg').update('packageSource', value, true)"
+        for source, version in ((wheel(root, "0.2.0"), "0.2.0"), (root / "nothing.whl", "0.2.0")):
+            window.api(configure, value=str(source))
+            window.command("dg.restart")
+            works(window)
+            (about,) = storage(window).glob("lib/python3*/site-packages/dg_lsp-*.dist-info")
+            assert about.name == f"dg_lsp-{version}.dist-info"
         assert window.notifications() == []
 
 

@@ -1,4 +1,4 @@
-import { access, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CancellationToken, type ExtensionContext, type LogOutputChannel, ProgressLocation, window, workspace } from "vscode";
 import { anyPython, onPath } from "./python";
@@ -10,7 +10,7 @@ type Outcome = "installed" | "cancelled" | "no python" | "failed";
 /** The extension's own Python environment, in its global storage. */
 export class Installation {
   private readonly folder: string;
-  /** Written last: an environment without it was not finished. */
+  /** Written last, with what was installed: an environment without it was not finished. */
   private readonly mark: string;
 
   constructor(
@@ -21,14 +21,17 @@ export class Installation {
     this.mark = join(this.folder, "dg-lsp-installed");
   }
 
-  /** The environment's interpreter, where the environment is there and whole. */
+  /** The environment's interpreter, where the environment is there and whole; brought up to date with this extension. */
   async interpreter(): Promise<string | undefined> {
-    try {
-      await access(this.mark);
-      return join(this.folder, "bin", "python");
-    } catch {
+    const installed = await readFile(this.mark, "utf8").catch(() => undefined);
+    if (installed === undefined) {
       return undefined;
     }
+    const source = await this.source();
+    if (installed.trim() !== source) {
+      await this.update(source);
+    }
+    return this.python;
   }
 
   /** Make the environment anew, showing progress; what was there before is gone. */
@@ -53,25 +56,49 @@ export class Installation {
     });
   }
 
-  /** The server that comes with the extension. */
-  private async ownWheel(): Promise<string> {
+  /** Replace an older server. Where that fails, the older one stays in use until the next start tries again. */
+  private async update(source: string): Promise<void> {
+    const options = { location: ProgressLocation.Window, title: "Updating dg-lsp" };
+    await window.withProgress(options, async () => {
+      const [program = "", ...args] = this.pip("--upgrade", needsEngine() ? `${source}[engine]` : source);
+      const ended = await run(program, args, { onLine: (line) => this.output.info(line) });
+      if (ended.status === 0) {
+        await writeFile(this.mark, `${source}\n`);
+      } else {
+        this.output.warn("The server could not be updated; the older one is used");
+      }
+    });
+  }
+
+  private get python(): string {
+    return join(this.folder, "bin", "python");
+  }
+
+  /** What is installed: by default the server that comes with the extension. */
+  private async source(): Promise<string> {
+    const named = withHome(ownSetting("packageSource"));
+    if (named !== "") {
+      return named;
+    }
     const folder = this.context.asAbsolutePath("server");
     const [wheel = ""] = await readdir(folder);
     return join(folder, wheel);
   }
 
-  private async steps(python: string, token: CancellationToken, onLine: (line: string) => void): Promise<Outcome> {
-    const interpreter = join(this.folder, "bin", "python");
-    const source = withHome(ownSetting("packageSource")) || (await this.ownWheel());
-    const local = needsEngine();
-    const pip = [interpreter, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"];
+  private pip(...words: string[]): string[] {
     const own = workspace.getConfiguration("dg").get<string[]>("pipArguments", []);
+    return [this.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", ...words, ...own];
+  }
+
+  private async steps(python: string, token: CancellationToken, onLine: (line: string) => void): Promise<Outcome> {
+    const source = await this.source();
+    const local = needsEngine();
     const torch = local ? await torchArguments() : [];
     const commands = [
       [python, "-m", "venv", this.folder],
       // First, so that the CUDA build, which is several GB, is not pulled in where it is of no use.
-      ...(torch.length > 0 ? [[...pip, ...torch, ...own]] : []),
-      [...pip, local ? `${source}[engine]` : source, ...own],
+      ...(torch.length > 0 ? [this.pip(...torch)] : []),
+      this.pip(local ? `${source}[engine]` : source),
     ];
     for (const [program = "", ...args] of commands) {
       onLine(`$ ${[program, ...args].join(" ")}`);
