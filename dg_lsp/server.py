@@ -20,7 +20,7 @@ from dg_lsp.features.status import Status
 from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
 from dg_lsp.features.watch import Watch
 from dg_lsp.preload import preload, share_interpreter
-from dg_lsp.session import Session
+from dg_lsp.session import Session, editor_name
 from dg_lsp.transport import Server, at_dispatch, log_without_code, plain
 
 
@@ -66,7 +66,7 @@ def _register_lifecycle(server: Server, session: Session) -> None:
         # pygls took the first that the editor names, so it may be any of the three (T17).
         session.encoding = types.PositionEncodingKind(server.workspace.position_encoding).value
         session.folders = lambda: _folders(server)
-        session.status.editor = params.client_info.name if params.client_info else ""
+        session.status.editor = editor_name(params)
         configuration.initialize(params.initialization_options)
         _register_completion(server, session)
         server.watch_editor(params.process_id)

@@ -20,6 +20,19 @@ from dg_lsp.positions import Encoding
 from dg_lsp.settings import Settings
 from dg_lsp.statistics import Statistics
 
+KATE = "Kate"
+_KATES_KINDS = ["quickfix", "refactor", "source"]
+
+
+def editor_name(params: types.InitializeParams) -> str:
+    """What the editor calls itself. Kate tells no name: it is known by the kinds of code actions that it tells."""
+    if params.client_info:
+        return params.client_info.name
+    text_document = params.capabilities.text_document
+    actions = text_document.code_action if text_document else None
+    literals = actions.code_action_literal_support if actions else None
+    return KATE if literals and list(literals.code_action_kind.value_set) == _KATES_KINDS else ""
+
 
 @dataclass(slots=True, kw_only=True)
 class Session:
@@ -43,6 +56,11 @@ class Session:
     def editor(self) -> str:
         """The editor's name, empty where it tells none."""
         return self.status.editor
+
+    @property
+    def in_kate(self) -> bool:
+        """Whether the editor is Kate, some habits of which have to be met."""
+        return self.editor == KATE
 
     def __post_init__(self) -> None:
         self.acceptance = Acceptance(self._count)

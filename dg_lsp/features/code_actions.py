@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -24,6 +25,8 @@ KINDS = (types.CodeActionKind.RefactorRewrite, types.CodeActionKind.QuickFix)
 COMMAND = "dg.fill"
 
 _CHANGED = "The document changed: choose the action again."
+_LATE = "The editor did not take the edit, maybe because it came late: choose the action again, it is ready now."
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,7 @@ class CodeActions:
         self._session = session
         self._filling = Filling(server, session)
         self._running: set[asyncio.Task[None]] = set()
+        self._refused: tuple[Choice, Snapshot, types.WorkspaceEdit] | None = None
 
     def offer(self, params: types.CodeActionParams) -> Coroutine[Any, Any, list[types.CodeAction | types.Command]]:
         """Take the document as it is now, and hand back the work that finds the actions for a range."""
@@ -62,6 +66,8 @@ class CodeActions:
             return []
         start, end = (snapshot.offset_at(at, session.encoding) for at in (params.range.start, params.range.end))
         start, end = min(start, end), max(start, end)
+        if session.in_kate and _WORD.fullmatch(snapshot.text, start, end):
+            end = start  # it sends the word at the cursor where nothing is selected
         line = snapshot.line_at(start)
         if reason := session.exclusions.of_document(snapshot, line):
             session.status.left_out(reason, uri=snapshot.uri, line=line)
@@ -95,8 +101,8 @@ class CodeActions:
         return action
 
     async def _apply(self, choice: Choice | None, snapshot: Snapshot | None) -> None:
-        edit = await self._edit(choice, snapshot)
-        if edit is None or choice is None:
+        edit = self._ready(choice, snapshot) or await self._edit(choice, snapshot)
+        if edit is None or choice is None or snapshot is None:
             return
         params = types.ApplyWorkspaceEditParams(edit=edit, label=choice.title)
         try:
@@ -106,9 +112,15 @@ class CodeActions:
             self._session.status.tell(f"The editor did not apply the edit: {error.message}")
             return
         if not result.applied:
-            self._session.status.tell(
-                f"The editor did not apply the edit: {result.failure_reason or 'it gave no reason'}"
-            )
+            # Kate takes an edit within two seconds after the command, and says of no other why not.
+            self._refused = choice, snapshot, edit
+            reason = result.failure_reason
+            self._session.status.tell(f"The editor did not apply the edit: {reason}" if reason else _LATE)
+
+    def _ready(self, choice: Choice | None, snapshot: Snapshot | None) -> types.WorkspaceEdit | None:
+        """The edit that the editor refused, for the same action on the same text."""
+        refused, self._refused = self._refused, None
+        return refused[2] if refused and refused[0] == choice and refused[1] is snapshot else None
 
     async def _edit(self, choice: Choice | None, snapshot: Snapshot | None) -> types.WorkspaceEdit | None:
         """The edit, or None after telling the user why there is none."""

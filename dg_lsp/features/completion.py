@@ -21,6 +21,9 @@ _LAST = "~"
 _CLIENT_MS = {"helix": 250}
 """What an editor waits itself, by its name."""
 _WORD = re.compile(r"\w*$")
+_REST = re.compile(r"^\w*")
+_KATE_DROPS = re.compile(r"\$(?:\{|\d)")
+"""Kate takes the marks of snippets out of plain texts too: the values of a template string would be lost."""
 
 
 class Completion:
@@ -57,7 +60,8 @@ class Completion:
         return item
 
     def _list(self, offer: Offer) -> types.CompletionList:
-        items = [self._item(offer, text, number) for number, text in enumerate(offer.texts)]
+        texts = [text for text in offer.texts if not (self._session.in_kate and _KATE_DROPS.search(text))]
+        items = [self._item(offer, text, number) for number, text in enumerate(texts)]
         return types.CompletionList(is_incomplete=True, items=items)
 
     def _item(self, offer: Offer, text: str, number: int) -> types.CompletionItem:
@@ -71,6 +75,8 @@ class Completion:
         head, tail = snapshot.text[snapshot.line_start(line) : offset], snapshot.text[offset : snapshot.line_end(line)]
         word = _WORD.findall(head)[0]
         place = types.Range(snapshot.position_at(offset - len(word), encoding), snapshot.position_at(offset, encoding))
+        # Kate replaces all of the word that the cursor is in, whatever the range says.
+        new_text = word + text + (_REST.findall(tail)[0] if self._session.in_kate else "")
         label, abilities = _label(word + text), self._abilities()
         modes = abilities.insert_text_mode_support
         as_is = types.InsertTextMode.AsIs in modes.value_set if modes else False
@@ -79,12 +85,13 @@ class Completion:
             label_details=types.CompletionItemLabelDetails(description="dg")
             if abilities.label_details_support
             else None,
+            detail=None if abilities.label_details_support else "dg",
             kind=types.CompletionItemKind.Text,
             sort_text=f"{_LAST}{number}",
             filter_text=word + text.strip().split("\n", 1)[0],
             insert_text_format=types.InsertTextFormat.PlainText,
             insert_text_mode=types.InsertTextMode.AsIs if as_is else None,
-            text_edit=types.TextEdit(place, word + text),
+            text_edit=types.TextEdit(place, new_text),
             data={"code": dedent(head + text + tail), "language": snapshot.language_id},
         )
 

@@ -202,6 +202,7 @@ def test_without_abilities_entries_are_plain_and_their_documentation_too(lsp: Ls
     lsp.open(URI, CODE)
     (item,) = ask(lsp, 1, 8)["items"]
     assert not {"labelDetails", "insertTextMode"} & item.keys()
+    assert item["detail"] == "dg"
     assert lsp.ask("completionItem/resolve", item)["result"]["documentation"] == "return width"
     assert "documentation" not in lsp.ask("completionItem/resolve", {"label": "another"})["result"]
 
