@@ -16,7 +16,8 @@ test: $(VENV)/.dev
 	$(BIN)/pytest
 
 # Real editors: what cannot be had is skipped, or fails with REQUIRE_EDITORS=1.
-test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node $(DG_EDITORS)/helix/bin/hx $(DG_EDITORS)/emacs/bin/emacs-nox
+test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node $(DG_EDITORS)/helix/bin/hx $(DG_EDITORS)/emacs/bin/emacs-nox \
+		$(DG_EDITORS)/kate/bin/kate
 	@tests/editors/get_plugins.sh $(DG_EDITORS)/plugins || echo "make: no completion menus for Neovim, their tests are skipped"
 	@$(MAKE) vscode || echo "make: no extension for VS Code, its tests are skipped"
 	$(BIN)/pytest -rs tests/editors
@@ -40,6 +41,9 @@ $(DG_EDITORS)/helix/bin/hx:
 $(DG_EDITORS)/emacs/bin/emacs-nox:
 	@tests/editors/get_debian.sh $(DG_EDITORS)/emacs forky emacs-nox emacs-nox elpa-lsp-mode || \
 		echo "make: no Emacs, its tests are skipped"
+
+$(DG_EDITORS)/kate/bin/kate:
+	@tests/editors/get_kate.sh $(DG_EDITORS)/kate || echo "make: no Kate, its tests are skipped"
 
 $(DG_EDITORS)/vscode/node:
 	@tests/editors/get_vscode.sh $(DG_EDITORS)/vscode || echo "make: no VS Code, its tests are skipped"

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Unpack a program of a Debian suite into a folder of its own: no root, nothing of the system is touched.
-# usage: get_debian.sh FOLDER SUITE PROGRAM PACKAGE...        then FOLDER/bin/PROGRAM runs
+# Unpack programs of a Debian suite into a folder of its own: no root, nothing of the system is touched.
+# usage: get_debian.sh FOLDER SUITE "PROGRAM..." PACKAGE...   then FOLDER/bin/PROGRAM runs
 # Needs a Debian (amd64) with apt-get and dpkg-deb; packages come from this machine's own mirror, or DEBIAN_MIRROR.
 set -euo pipefail
-[ $# -ge 4 ] || { echo "usage: $0 FOLDER SUITE PROGRAM PACKAGE..." >&2; exit 2; }
-suite=$2 program=$3
+[ $# -ge 4 ] || { echo "usage: $0 FOLDER SUITE \"PROGRAM...\" PACKAGE..." >&2; exit 2; }
+suite=$2
+read -ra programs <<<"$3"
 for tool in apt-get dpkg-deb; do
-    command -v "$tool" >/dev/null || { echo "$tool not found: $program is fetched on Debian alone" >&2; exit 1; }
+    command -v "$tool" >/dev/null || { echo "$tool not found: ${programs[0]} is fetched on Debian alone" >&2; exit 1; }
 done
-[ "$(dpkg --print-architecture)" = amd64 ] || { echo "$program is fetched for amd64 alone" >&2; exit 1; }
+[ "$(dpkg --print-architecture)" = amd64 ] || { echo "${programs[0]} is fetched for amd64 alone" >&2; exit 1; }
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 shift 3
@@ -47,12 +48,19 @@ for package in "$work"/debs/*.deb; do
 done
 rm -rf "$root"/usr/share/{doc,man,locale}
 
-# The suite's libc is newer than ours: the program is told to use its own loader and libraries, wherever it is started.
+# The suite's libc is newer than ours: a program is told to use its own loader and libraries, wherever it is started.
 libraries=$root/usr/lib/x86_64-linux-gnu
 loader=$root/usr/lib64/ld-linux-x86-64.so.2
 cp "$root/usr/bin/patchelf" "$work/patchelf"
-"$loader" --library-path "$libraries" "$work/patchelf" \
-    --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$(readlink -f "$root/usr/bin/$program")"
+patch() { "$loader" --library-path "$libraries" "$work/patchelf" "$@"; }
 mkdir -p "$folder/bin"
-ln -sfn "$root/usr/bin/$program" "$folder/bin/$program"
-"$folder/bin/$program" --version 2>/dev/null | head -1
+for program in "${programs[@]}"; do
+    patch --set-interpreter "$loader" --force-rpath --set-rpath "$libraries" "$(readlink -f "$root/usr/bin/$program")"
+    ln -sfn "$root/usr/bin/$program" "$folder/bin/$program"
+done
+# Libraries that look in a folder of the system shall look here.
+while read -r library; do
+    path=$(patch --print-rpath "$library" 2>/dev/null) || continue
+    case $path in /usr/lib/*) patch --set-rpath "$root$path:$libraries" "$library" ;; esac
+done < <(find "$libraries" -name '*.so*' -type f)
+"$folder/bin/${programs[0]}" --version 2>/dev/null | head -1

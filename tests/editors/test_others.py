@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from guide import configuration
-from lsp_session import short_folder
 from needed import need
+from sample import engine_is_ready, sample_home, variables
 from terminal import Terminal
 
 EDITORS = Path(os.environ.get("DG_EDITORS", Path(__file__).parents[2] / ".editors"))
 HELIX, EMACS = EDITORS / "helix", EDITORS / "emacs"
 
-SAMPLE = """class Point:
-    def __init__(self, x, y):
-        self.x = x
-        self.y = y
-
-    def move(self, x, y):
-        self.x = x
-
-    def __repr__(self):
-        pass
-"""
 EMACS_HERE = """
 (setq native-comp-enable-subr-trampolines nil native-comp-jit-compilation nil inhibit-startup-screen t
       make-backup-files nil lsp-auto-guess-root t lsp-enabled-clients '(dg) lsp-enable-snippet nil
@@ -42,30 +29,15 @@ EMACS_HERE = """
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """An empty home folder with a project in it; the engine started from there ends with the test."""
-    with short_folder() as folder:
-        (folder / "project" / ".git").mkdir(parents=True)
-        (folder / "project" / "point.py").write_text(SAMPLE)
+    with sample_home() as folder:
         yield folder
-        environment = {**os.environ, "DG_RUNTIME_DIR": str(folder / "run")}
-        subprocess.run([sys.executable, "-m", "engine.cli", "stop"], env=environment, capture_output=True)
 
 
 def began(command: Sequence[str | Path], home: Path, **environment: str) -> Terminal:
-    """An editor on the sample, for which `dg-lsp` is on the PATH."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    variables = {"PATH": path, "LANG": "C.UTF-8", "HOME": str(home), "DG_RUNTIME_DIR": str(home / "run"), **environment}
-    if "PYTHONPATH" in os.environ:
-        variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
-    terminal = Terminal(home, [str(part) for part in command], variables)
+    """An editor on the sample."""
+    terminal = Terminal(home, [str(part) for part in command], {**variables(home), **environment})
     terminal.wait_for("class Point")
     return terminal
-
-
-def engine_is_ready(home: Path) -> bool:
-    environment = {**os.environ, "DG_RUNTIME_DIR": str(home / "run")}
-    command = [sys.executable, "-m", "engine.cli", "status"]
-    return "ready" in subprocess.run(command, env=environment, capture_output=True, text=True).stdout
 
 
 def after_move(screen: str) -> str:
