@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from latency import NAMES, WAIT_MS, Proxy, function, report
+from latency import WAIT_MS, Proxy, function, report
 from lsp_session import short_folder
 from vscode import Code, code, eventually
 
@@ -53,12 +53,12 @@ def measure(window: Code, proxy: Proxy, notes: Path, keys: int) -> list[dict[str
     """For every key: ms in all and by part; an empty one where nothing was suggested by the engine's answer to it."""
     found = []
     for index in range(keys):
-        before = "" if index == 0 else NAMES[(index - 1) % len(NAMES)][3:] + "\n\n\n"
+        before = "ult\n\n\n" if index else ""  # the word of the function above, to its end
         window.api(_ADD, text=before + function(index))
         eventually(lambda: not window.ghost(), what="a quiet screen")
         proxy.fills.clear()
         notes.write_text("")
-        window.page.keyboard.press(NAMES[index % len(NAMES)][2])
+        window.page.keyboard.press("s")
         give_up = time.monotonic() + WAIT_MS / 1000
         while not (probe := window.page.evaluate("window.probe")).get("paint") and time.monotonic() < give_up:
             time.sleep(0.02)
