@@ -27,11 +27,13 @@ _SAMPLE = "settings_store.py"
 _NO_ENGINE, _INTERRUPTED = 3, 130
 
 _EDITORS = """\
-Neovim 0.12, three lines in init.lua:
-  vim.lsp.config("dg", { cmd = { "COMMAND" }, filetypes = { "python", "javascript", "typescript", "rust", "go", "c" } })
+Neovim 0.12, in init.lua:
+  vim.lsp.config("dg", { cmd = { "COMMAND" }, filetypes = {
+    "python", "javascript", "typescript", "rust", "go", "c", "cpp", "java" } })
   vim.lsp.enable("dg")
   vim.lsp.inline_completion.enable()
-VS Code: no extension of our own yet; a generic LSP client extension connects with the command COMMAND.
+VS Code: `make vscode`, then "Extensions: Install from VSIX..." with editors/vscode/dg-lsp.vsix.
+Others, and Neovim with more comfort: docs/editors.md and editors/README.md.
 The engine stays resident until it was idle for 30 minutes; `dg-engine stop` ends it now."""
 
 
