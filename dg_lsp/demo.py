@@ -21,15 +21,15 @@ from dg_lsp.documents import Snapshot
 from dg_lsp.lsp_client import LspClient, LspError, Message, server_process
 from dg_lsp.settings import Settings
 from dg_lsp.syntax.holes import Hole, HoleKind, cursor_hole, function_hole
+from dg_lsp.syntax.languages import LANGUAGES
 from engine.protocol import FillResult
 
 _SAMPLE = "settings_store.py"
 _NO_ENGINE, _INTERRUPTED = 3, 130
 
 _EDITORS = """\
-Neovim 0.12, in init.lua:
-  vim.lsp.config("dg", { cmd = { "COMMAND" }, filetypes = {
-    "python", "javascript", "typescript", "rust", "go", "c", "cpp", "java" } })
+Neovim 0.12, three lines in init.lua:
+  vim.lsp.config("dg", { cmd = { "COMMAND" }, filetypes = { LANGUAGES } })
   vim.lsp.enable("dg")
   vim.lsp.inline_completion.enable()
 VS Code: `make vscode`, then "Extensions: Install from VSIX..." with editors/vscode/dg-lsp.vsix.
@@ -98,7 +98,8 @@ async def _demo() -> None:
     screen.say(f"  dg-lsp, from its start to its answer to `initialize`: {started_s:.2f} s")
     screen.say(f"  the engine, until it was ready: {ready_s:.2f} s")
     screen.times(demo.round_trips_ms, demo.results)
-    screen.say("\n" + _EDITORS.replace("COMMAND", _command()))
+    languages = ", ".join(f'"{language}"' for language in LANGUAGES)
+    screen.say("\n" + _EDITORS.replace("COMMAND", _command()).replace("LANGUAGES", languages))
 
 
 async def _connect(screen: Screen, client: LspClient, engine: LocalEngine) -> tuple[float, float]:

@@ -3,21 +3,9 @@
 from __future__ import annotations
 
 from lsp_session import short_folder
-from vscode import REPOSITORY, TOTAL, code
+from vscode import POINT, REPOSITORY, TOTAL, code
 
 PICTURES = REPOSITORY / "docs" / "pictures"
-POINT = """\
-class Point:
-    def __init__(self, x, y):
-        self.x = x
-        self.y = y
-
-    def get_x(self):
-        return self.x
-
-    def get_y(self):
-        pa|ss
-"""
 
 
 def main() -> None:

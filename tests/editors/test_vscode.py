@@ -9,22 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 from lsp_session import short_folder
-from vscode import REPOSITORY, TOTAL, Code, code, eventually
+from vscode import POINT, REPOSITORY, TOTAL, Code, code, eventually
 
 pytestmark = pytest.mark.timeout(300)
-
-POINT = """\
-class Point:
-    def __init__(self, x, y):
-        self.x = x
-        self.y = y
-
-    def get_x(self):
-        return self.x
-
-    def get_y(self):
-        pa|ss
-"""
 
 
 @pytest.fixture(scope="module")

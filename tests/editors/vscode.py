@@ -34,6 +34,19 @@ DRIVER = Path(__file__).with_name("vscode_driver")
 WITHIN_S = 60.0
 TOTAL = "def total(prices):\n    result = 0\n    for price in prices:\n        result += price\n    return "
 """What the default model is sure how to go on with: res|ult."""
+POINT = """\
+class Point:
+    def __init__(self, x, y):
+        self.x = x
+        self.y = y
+
+    def get_x(self):
+        return self.x
+
+    def get_y(self):
+        pa|ss
+"""
+"""A stub that it fills."""
 
 _T = TypeVar("_T")
 
