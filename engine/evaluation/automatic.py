@@ -17,13 +17,12 @@ from pathlib import Path
 
 from rich.progress import track
 
-from engine.evaluation import held_out
-from engine.evaluation.tasks import EvaluationError, Task, choose
-from engine.infill import LoadedModel, load
+from engine.evaluation.command import add_options, model_and_tasks
+from engine.evaluation.tasks import Task
+from engine.infill import LoadedModel
 from engine.infill.calibration import KINDS, Calibration, Features, Kind, kind_of
 from engine.infill.fill import rank
 from engine.protocol import FillRequest
-from engine.weights.checkpoint import CheckpointError
 
 BINS = 5
 HOLES = ("line", "span", "arguments", "whole-line", "lines", "body")  # an editor asks for no others
@@ -140,19 +139,13 @@ def main(argv: list[str] | None = None) -> None:
     """Fill the held-out holes and write the table, and the picture where matplotlib is."""
     parser = argparse.ArgumentParser(prog="python -m engine.evaluation.automatic", description=_SUMMARY)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for table and picture")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the shipped model")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the held-out files; default: var/corpus")
-    parser.add_argument("--limit", type=int, metavar="N", help="holes of each kind at most")
+    add_options(parser)
     arguments = parser.parse_args(argv)
-    try:
-        model = load(arguments.model)
-        tasks = [task for task in held_out.tasks(arguments.data)[0] if task.kind in HOLES]
-    except (EvaluationError, CheckpointError) as error:
-        parser.exit(2, f"{error}\n")
+    model, tasks = model_and_tasks(parser, arguments, HOLES)
     calibration = model.shape.calibration
     if calibration is None:
         parser.exit(2, f"{model.name} has no calibration: python -m engine.training.calibrate FOLDER fits one\n")
-    found = outcomes(model, as_asked(choose(tasks, arguments.limit, seed=0)))
+    found = outcomes(model, as_asked(tasks))
     arguments.out.mkdir(parents=True, exist_ok=True)
     made = table(calibration, found)
     (arguments.out / "automatic.md").write_text(f"{made}\n", "utf-8")

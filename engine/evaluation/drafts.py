@@ -13,19 +13,17 @@ import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
 from rich.console import Console
 from rich.progress import track
 
-from engine.evaluation import held_out
-from engine.evaluation.tasks import EvaluationError, Task, choose
-from engine.infill import LoadedModel, load
+from engine.evaluation.command import add_options, model_and_tasks
+from engine.evaluation.tasks import Task
+from engine.infill import LoadedModel
 from engine.infill.fill import Ranked, rank
 from engine.infill.layout import InfillShape
 from engine.protocol import FillRequest, Source
-from engine.weights.checkpoint import CheckpointError
 
 KINDS = ("line", "span", "arguments")
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -91,16 +89,9 @@ def _share(right: Sequence[bool]) -> str:
 def main(argv: list[str] | None = None) -> None:
     """Fill the holes and print the table."""
     parser = argparse.ArgumentParser(prog="python -m engine.evaluation.drafts", description="What each draft is worth.")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the shipped model")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the held-out files; default: var/corpus")
-    parser.add_argument("--limit", type=int, metavar="N", help="holes of each kind at most")
+    add_options(parser)
     arguments = parser.parse_args(argv)
-    try:
-        model = load(arguments.model)
-        tasks = [task for task in held_out.tasks(arguments.data)[0] if task.kind in KINDS]
-    except (EvaluationError, CheckpointError) as error:
-        parser.exit(2, f"{error}\n")
-    tasks = choose(tasks, arguments.limit, seed=0)
+    model, tasks = model_and_tasks(parser, arguments, KINDS)
     print(f"{len(tasks)} holes, seed 0, {model.name}\n\n{table(tasks, rights(model, tasks))}")
 
 

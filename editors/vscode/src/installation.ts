@@ -60,7 +60,7 @@ export class Installation {
   private async update(source: string): Promise<void> {
     const options = { location: ProgressLocation.Window, title: "Updating dg-lsp" };
     await window.withProgress(options, async () => {
-      const [program = "", ...args] = this.pip("--upgrade", needsEngine() ? `${source}[engine]` : source);
+      const [program = "", ...args] = this.pip("--upgrade", requirement(source));
       const ended = await run(program, args, { onLine: (line) => this.output.info(line) });
       if (ended.status === 0) {
         await writeFile(this.mark, `${source}\n`);
@@ -92,13 +92,12 @@ export class Installation {
 
   private async steps(python: string, token: CancellationToken, onLine: (line: string) => void): Promise<Outcome> {
     const source = await this.source();
-    const local = needsEngine();
-    const torch = local ? await torchArguments() : [];
+    const torch = needsEngine() ? await torchArguments() : [];
     const commands = [
       [python, "-m", "venv", this.folder],
       // First, so that the CUDA build, which is several GB, is not pulled in where it is of no use.
       ...(torch.length > 0 ? [this.pip(...torch)] : []),
-      this.pip(local ? `${source}[engine]` : source),
+      this.pip(requirement(source)),
     ];
     for (const [program = "", ...args] of commands) {
       onLine(`$ ${[program, ...args].join(" ")}`);
@@ -118,6 +117,11 @@ export class Installation {
 /** Whether the engine runs here: not where the user named one elsewhere. */
 export function needsEngine(): boolean {
   return workspace.getConfiguration("dg").get("engine.url", "") === "";
+}
+
+/** What pip is asked for: dg-lsp from a source, with its engine where that runs here. */
+function requirement(source: string): string {
+  return needsEngine() ? `${source}[engine]` : source;
 }
 
 /** What pip is asked for before dg-lsp itself; nothing where there is an NVIDIA GPU. */
