@@ -6,6 +6,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from vscode import REPOSITORY, TOTAL, VSIX, Code, code, eventually
 pytestmark = pytest.mark.timeout(300)
 
 QUESTION = "dg-lsp needs its server: a Python environment of about 1 GB, made for this extension alone."
+_numbers = count()
+
 BARE = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
 """The environment of a user who has Python, but not dg-lsp."""
 
@@ -74,7 +77,8 @@ def storage(window: Code) -> Path:
 
 
 def works(window: Code) -> None:
-    works_in(window, "total.py")
+    """In a file of its own: one that is written again while the editor still has it is loaded anew below the keys."""
+    works_in(window, f"total_{next(_numbers)}.py")
 
 
 def works_in(window: Code, name: str) -> None:
