@@ -217,10 +217,10 @@ def test_a_server_that_dies_is_started_again_in_silence(window: Code) -> None:
     (server,) = window.language_servers()
     os.kill(server, signal.SIGKILL)
     eventually(lambda: window.language_servers() not in ([], [server]), what="another server")
-    window.wait_until_ready()
     window.open("again.py", TOTAL)
     window.type("res")
-    window.wait_for_ghost("ult")
+    window.type_again_until_ghost("s")
+    window.wait_until_ready()
 
 
 def test_an_engine_that_dies_while_typing_is_shown_and_the_next_completion_works(window: Code) -> None:
@@ -229,17 +229,7 @@ def test_an_engine_that_dies_while_typing_is_shown_and_the_next_completion_works
     os.kill(engine, signal.SIGKILL)
     window.type("res")
     window.wait_for_status("the engine is gone")
-
-    def typed_again() -> bool:
-        window.page.keyboard.press("Backspace")
-        window.type("s")
-        try:
-            eventually(window.ghost, within_s=2)
-        except AssertionError:
-            return False
-        return True
-
-    eventually(typed_again, what="a completion")
+    window.type_again_until_ghost("s")
     assert engine not in window.engines()
     window.wait_until_ready()
 

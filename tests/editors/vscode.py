@@ -158,6 +158,19 @@ class Code:
 
         return eventually(shown, what="ghost text")
 
+    def type_again_until_ghost(self, last: str) -> None:
+        """Take the last character back and type it again, as a user does while something is being restarted."""
+
+        def typed_again() -> bool:
+            self.page.keyboard.press("Backspace")
+            self.type(last)
+            try:
+                return bool(eventually(self.ghost, within_s=2))
+            except AssertionError:
+                return False
+
+        eventually(typed_again, what="ghost text")
+
     def clear(self) -> None:
         """Close all files, as they are on disk, and all notifications."""
         self.command("notifications.clearAll")
@@ -198,7 +211,8 @@ class Code:
     def report(self) -> str:
         """What helps to understand a failure."""
         why = self.command("dg.explain") or {"text": "the server does not answer"}
-        facts = [self.status(), why["text"], f"notifications: {self.notifications()}", f"text: {self.text!r}"]
+        shown = f"ghost text: {self.ghost()!r}, notifications: {self.notifications()}"
+        facts = [self.status(), why["text"], shown, f"text: {self.text!r}"]
         return "\n".join([*facts, *self.processes().values()])
 
     def processes(self) -> dict[int, str]:
