@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from lsprotocol import types
 
-from dg_lsp.client.local import EngineError, EngineUnavailable, LocalEngine
+from dg_lsp.client.local import EngineClient, EngineError, EngineUnavailable
 from dg_lsp.completion.fill import Wanted, fill
 from dg_lsp.demo_view import Screen
 from dg_lsp.documents import Snapshot
@@ -83,7 +83,7 @@ def run() -> int:
 
 async def _demo() -> None:
     text, starts = _with_holes((resources.files("dg_lsp") / "demo_files" / _SAMPLE).read_text(encoding="utf-8"))
-    screen, engine = Screen(), LocalEngine()
+    screen, engine = Screen(), EngineClient()
     try:
         with TemporaryDirectory(prefix="dg-demo-") as folder:
             path = Path(folder) / _SAMPLE
@@ -102,7 +102,7 @@ async def _demo() -> None:
     screen.say("\n" + _EDITORS.replace("COMMAND", _command()).replace("LANGUAGES", languages))
 
 
-async def _connect(screen: Screen, client: LspClient, engine: LocalEngine) -> tuple[float, float]:
+async def _connect(screen: Screen, client: LspClient, engine: EngineClient) -> tuple[float, float]:
     """`initialize`, then wait until the server has its engine ready; the seconds that each took."""
     begin = time.monotonic()
     with screen.waiting("Starting dg-lsp"):
@@ -121,7 +121,7 @@ async def _connect(screen: Screen, client: LspClient, engine: LocalEngine) -> tu
 class _Demo:
     """An editor with one document, which fills its holes one by one."""
 
-    def __init__(self, screen: Screen, client: LspClient, engine: LocalEngine, snapshot: Snapshot) -> None:
+    def __init__(self, screen: Screen, client: LspClient, engine: EngineClient, snapshot: Snapshot) -> None:
         self._screen, self._client, self._engine, self._snapshot = screen, client, engine, snapshot
         self.round_trips_ms: list[float] = []
         self.results: list[FillResult] = []
@@ -225,7 +225,7 @@ def _with_holes(sample: str) -> tuple[str, list[int]]:
     return sample, starts
 
 
-async def _answers(engine: LocalEngine) -> bool:
+async def _answers(engine: EngineClient) -> bool:
     try:
         await engine.health()
     except EngineUnavailable:

@@ -9,7 +9,7 @@ from typing import Any
 from lsprotocol import types
 
 from dg_lsp.client.launch import Launcher, ready_engine, serve_command
-from dg_lsp.client.local import LocalEngine
+from dg_lsp.client.local import EngineClient
 from dg_lsp.context.exclusions import file_path
 from dg_lsp.features.code_actions import COMMAND, KINDS, CodeActions
 from dg_lsp.features.completion import OPTIONS, Completion
@@ -38,7 +38,7 @@ def create_server() -> Server:
     server = Server(NOTEBOOKS)
     status = Status(server)
 
-    async def start() -> LocalEngine:
+    async def start() -> EngineClient:
         engine = session.settings.engine
         status.starting()
         command = serve_command(engine.model, engine.device)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from dg_lsp.client.local import EngineUnavailable, LocalEngine
+from dg_lsp.client.local import EngineClient, EngineUnavailable
 from engine.protocol import Health, log_path, runtime_folder
 
 OnHealth = Callable[[Health], Awaitable[None]]
@@ -26,13 +26,13 @@ _ENGINE_PACKAGES = ("torch", "safetensors", "tokenizers", "starlette", "uvicorn"
 
 async def ready_engine(
     on_health: OnHealth | None = None, *, command: Sequence[str] | None = None, url: str = ""
-) -> LocalEngine:
+) -> EngineClient:
     """The running engine with its model loaded; `command` starts one when none runs, unless it is the one at `url`.
 
     `on_health` hears of every change while the model loads. Raises `EngineUnavailable` when no engine can
     be started, it does not answer for a minute, it dies, or its model cannot be loaded.
     """
-    engine = LocalEngine(url)
+    engine = EngineClient(url)
     try:
         health = await (_found(engine, url) if url else _found_or_started(engine, command or serve_command()))
         shown: Health | None = None
@@ -61,14 +61,14 @@ def serve_command(model: str = "", device: str = "auto") -> list[str]:
     return [*command, "--model", str(path.absolute()) if path.exists() else model]
 
 
-async def _found(engine: LocalEngine, url: str) -> Health:
+async def _found(engine: EngineClient, url: str) -> Health:
     try:
         return await engine.health()
     except EngineUnavailable as error:
         raise EngineUnavailable(f"no engine at {url} ({error.__cause__ or error}): see dg.engine.url") from error
 
 
-async def _found_or_started(engine: LocalEngine, command: Sequence[str]) -> Health:
+async def _found_or_started(engine: EngineClient, command: Sequence[str]) -> Health:
     try:
         return await engine.health()
     except EngineUnavailable:
@@ -87,7 +87,7 @@ async def _found_or_started(engine: LocalEngine, command: Sequence[str]) -> Heal
     raise EngineUnavailable(f"the engine did not answer within {_PATIENCE_S:.0f} s: see its log {log_path()}")
 
 
-async def _health_of_busy(engine: LocalEngine) -> Health:
+async def _health_of_busy(engine: EngineClient) -> Health:
     """As `engine.health`, but an engine that is there and slow is given a minute."""
     give_up = time.monotonic() + _PATIENCE_S
     while True:
@@ -142,25 +142,25 @@ class Launcher:
 
     def __init__(
         self,
-        start: Callable[[], Awaitable[LocalEngine]],
+        start: Callable[[], Awaitable[EngineClient]],
         on_failure: Callable[[str], Awaitable[None]],
         retry_after_s: float = _RETRY_AFTER_S,
     ) -> None:
         self._start = start
         self._on_failure = on_failure
         self._retry_after_s = retry_after_s
-        self._engine: LocalEngine | None = None
-        self._launch: asyncio.Task[LocalEngine | None] | None = None
+        self._engine: EngineClient | None = None
+        self._launch: asyncio.Task[EngineClient | None] | None = None
         self._restarted_at = float("-inf")
         self._failure = ""
 
-    def engine(self) -> LocalEngine | None:
+    def engine(self) -> EngineClient | None:
         """The engine if it is ready, else None, and it is being started unless that was tried just now."""
         if self._engine is None:
             self._begin()
         return self._engine
 
-    async def wait(self) -> LocalEngine:
+    async def wait(self) -> EngineClient:
         """The engine, waiting until it is ready. Raises `EngineUnavailable`."""
         if (engine := self._engine) is not None:
             try:
@@ -174,14 +174,14 @@ class Launcher:
             raise EngineUnavailable(self._failure)
         return started
 
-    async def lost(self, engine: LocalEngine, why: str) -> None:
+    async def lost(self, engine: EngineClient, why: str) -> None:
         """Tell that `engine` is gone: the next request starts another."""
         if self._engine is engine:
             self._engine, self._failure = None, why
             await engine.close()
             await self._on_failure(why)
 
-    def _begin(self) -> asyncio.Task[LocalEngine | None]:
+    def _begin(self) -> asyncio.Task[EngineClient | None]:
         now = asyncio.get_running_loop().time()
         if self._launch is None:
             self._launch = asyncio.create_task(self._launching())
@@ -190,7 +190,7 @@ class Launcher:
             self._launch = asyncio.create_task(self._launching())
         return self._launch
 
-    async def _launching(self) -> LocalEngine | None:
+    async def _launching(self) -> EngineClient | None:
         try:
             self._engine = await self._start()
         except EngineUnavailable as error:

@@ -41,7 +41,7 @@ class EngineError(Exception):
         self.message = message
 
 
-class LocalEngine:
+class EngineClient:
     """Speaks to this user's engine, or to the one at `url`. Bound to one event loop.
 
     Raises `EngineUnavailable` for a `url` that is none.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from dg_lsp.client.local import EngineUnavailable, LocalEngine
+from dg_lsp.client.local import EngineClient, EngineUnavailable
 from dg_lsp.completion.filters import Place, filtered
 from dg_lsp.completion.filters.unsure_lines import unsure_lines
 from dg_lsp.context.window import Window, window
@@ -69,7 +69,7 @@ def question(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> Question:
     return Question(_request(snapshot, hole, wanted, around), place)
 
 
-async def answer(engine: LocalEngine, asked: Question, on_draft: Callable[[Draft], None] | None = None) -> Filled:
+async def answer(engine: EngineClient, asked: Question, on_draft: Callable[[Draft], None] | None = None) -> Filled:
     """The middles for the question's place as they may be shown, with "\\n" line ends.
 
     Cancelling stops the engine's work. Raises `EngineError` and `EngineUnavailable`.
@@ -85,7 +85,7 @@ async def answer(engine: LocalEngine, asked: Question, on_draft: Callable[[Draft
 
 
 async def fill(
-    engine: LocalEngine,
+    engine: EngineClient,
     snapshot: Snapshot,
     hole: Hole,
     wanted: Wanted,

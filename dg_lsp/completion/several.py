@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from dg_lsp.client.local import LocalEngine
+from dg_lsp.client.local import EngineClient
 from dg_lsp.completion.fill import Wanted, fill
 from dg_lsp.completion.sites import site_of
 from dg_lsp.context.window import to_document
@@ -36,7 +36,7 @@ class Unfilled:
 
 
 async def fill_each(
-    engine: LocalEngine,
+    engine: EngineClient,
     snapshot: Snapshot,
     holes: Sequence[Hole],
     wanted: Callable[[Hole], Wanted],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from dg_lsp.client.local import LocalEngine
+from dg_lsp.client.local import EngineClient
 from dg_lsp.completion.debounce import Debounce
 from dg_lsp.completion.fill import Filled, Question, answer
 from dg_lsp.completion.known import Known, at_place, rest
@@ -55,14 +55,14 @@ class Suggestions:
         self._turns = Scheduler()
         self._known = Known()
         self._fills: dict[str, _Fill] = {}
-        self._engine: LocalEngine | None = None
+        self._engine: EngineClient | None = None
 
     def turn(self, uri: str) -> Turn:
         """Take the place of an older request for a document, which is answered with None."""
         return self._turns.turn(uri)
 
     async def ask(
-        self, turn: Turn, engine: LocalEngine, uri: str, question: Callable[[], Question], wait_s: float
+        self, turn: Turn, engine: EngineClient, uri: str, question: Callable[[], Question], wait_s: float
     ) -> Filled | None:
         """The answer, soon after the request's deadline at the latest; None when its turn is over.
 
@@ -86,7 +86,7 @@ class Suggestions:
         for uri in list(self._fills):
             self._stop(uri)
 
-    async def _answer(self, engine: LocalEngine, uri: str, ask: Callable[[], Question], wait_s: float) -> Filled:
+    async def _answer(self, engine: EngineClient, uri: str, ask: Callable[[], Question], wait_s: float) -> Filled:
         begun = time.monotonic()
         question = ask()
         if engine is not self._engine:  # another one may have another model
@@ -119,13 +119,13 @@ class Suggestions:
         await asyncio.wait({fill.task}, timeout=max(until - time.monotonic(), 0))
         return fill.task.result() if fill.task.done() else None
 
-    def _start(self, engine: LocalEngine, uri: str, question: Question) -> _Fill:
+    def _start(self, engine: EngineClient, uri: str, question: Question) -> _Fill:
         fill = _Fill(question, asyncio.create_task(self._run(engine, question)))
         self._fills[uri] = fill
         fill.task.add_done_callback(lambda _: self._ended(engine, uri, fill))
         return fill
 
-    async def _run(self, engine: LocalEngine, question: Question) -> Filled:
+    async def _run(self, engine: EngineClient, question: Question) -> Filled:
         begun, request = time.monotonic(), question.request
         with self._display.busy():
             filled = await answer(engine, question)
@@ -133,7 +133,7 @@ class Suggestions:
             self._display.took(1000 * (time.monotonic() - begun), cut=filled.finish_reason == "deadline")
         return filled
 
-    def _ended(self, engine: LocalEngine, uri: str, fill: _Fill) -> None:
+    def _ended(self, engine: EngineClient, uri: str, fill: _Fill) -> None:
         """Keep the answer, and compute to its end what the deadline cut short."""
         mine = self._fills.get(uri) is fill
         if mine:

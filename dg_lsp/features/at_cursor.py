@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from lsprotocol import types
 
-from dg_lsp.client.local import EngineError, EngineUnavailable, LocalEngine
+from dg_lsp.client.local import EngineClient, EngineError, EngineUnavailable
 from dg_lsp.completion.fill import Filled, Question, Wanted, question
 from dg_lsp.completion.scheduler import Turn
 from dg_lsp.completion.unwanted import unwanted
@@ -96,7 +96,7 @@ class AtCursor:
         return Hole(kind="cursor", start=start, end=end, label="", single_line=True), selected.text
 
     async def _answer(
-        self, turn: Turn, engine: LocalEngine, offer: Offer, trigger: Trigger, show: Callable[[Offer], _T]
+        self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger, show: Callable[[Offer], _T]
     ) -> _T | None:
         filled = await self._filled(turn, engine, offer, trigger)
         if filled is None:
@@ -107,7 +107,7 @@ class AtCursor:
             self._session.acceptance.offered(offer.snapshot, offer.hole, texts)
         return show(offer)
 
-    async def _filled(self, turn: Turn, engine: LocalEngine, offer: Offer, trigger: Trigger) -> Filled | None:
+    async def _filled(self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger) -> Filled | None:
         session, uri, line = self._session, offer.snapshot.uri, offer.snapshot.line_at(offer.hole.start)
         question, wait_s = partial(self._question, offer, trigger), self._wait_s(offer, trigger)
         try:

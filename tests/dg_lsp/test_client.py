@@ -14,7 +14,7 @@ from lsp_session import ScriptedEngine, ScriptedEngines, eventually, short_folde
 
 from dg_lsp.client import launch, local
 from dg_lsp.client.launch import Launcher, ready_engine, serve_command
-from dg_lsp.client.local import EngineError, EngineUnavailable, LocalEngine, server_sent_events
+from dg_lsp.client.local import EngineClient, EngineError, EngineUnavailable, server_sent_events
 from engine.protocol import Draft, FillRequest, FillResult, Health
 
 REQUEST = FillRequest(prefix="a = ")
@@ -55,7 +55,7 @@ async def test_comments_are_skipped_data_lines_joined_and_an_unfinished_event_dr
 async def test_a_fill_gives_its_drafts_then_the_result(scripted_engine: Callable[..., ScriptedEngine]) -> None:
     strange = "x\u2028y\x85z\x0c'"  # line ends to some readers, not to this protocol
     scripted_engine("--steps", "3", "--middle", strange)
-    engine = LocalEngine()
+    engine = EngineClient()
     *drafts, result = [answer async for answer in engine.fill(REQUEST)]
     assert [(type(draft), draft.step if isinstance(draft, Draft) else 0) for draft in drafts] == [
         (Draft, 1),
@@ -69,7 +69,7 @@ async def test_a_fill_gives_its_drafts_then_the_result(scripted_engine: Callable
 
 async def test_a_consumer_that_stops_closes_the_request(scripted_engine: Callable[..., ScriptedEngine]) -> None:
     scripted = scripted_engine("--steps", "1000", "--step-ms", "5")
-    engine = LocalEngine()
+    engine = EngineClient()
     async with aclosing(engine.fill(REQUEST)) as answers:
         await answers.__anext__()
     eventually(lambda: scripted.seen()[0]["end"] == "closed")
@@ -78,7 +78,7 @@ async def test_a_consumer_that_stops_closes_the_request(scripted_engine: Callabl
 
 async def test_an_error_event_is_raised(scripted_engine: Callable[..., ScriptedEngine]) -> None:
     scripted_engine("--fail-at-step", "2")
-    engine = LocalEngine()
+    engine = EngineClient()
     with pytest.raises(EngineError, match="the script says so") as failure:
         _ = [answer async for answer in engine.fill(REQUEST)]
     assert failure.value.code == "engine"
@@ -89,7 +89,7 @@ async def test_an_engine_that_dies_in_mid_answer_is_unavailable(
     scripted_engine: Callable[..., ScriptedEngine],
 ) -> None:
     scripted_engine("--die-at-step", "2")
-    engine = LocalEngine()
+    engine = EngineClient()
     with pytest.raises(EngineUnavailable, match="dg-lsp doctor"):
         _ = [answer async for answer in engine.fill(REQUEST)]
     with pytest.raises(EngineUnavailable, match="dg-lsp doctor"):
@@ -216,7 +216,7 @@ async def test_a_launcher_restarts_once_then_waits(runtime_folder: Path) -> None
     starts: list[int] = []
     failures: list[str] = []
 
-    async def start() -> LocalEngine:
+    async def start() -> EngineClient:
         starts.append(1)
         raise EngineUnavailable(f"failure {len(starts)}")
 
@@ -238,10 +238,10 @@ async def test_a_launcher_restarts_once_then_waits(runtime_folder: Path) -> None
 
 
 async def test_a_launcher_starts_one_engine_for_many_and_another_after_it_was_lost(runtime_folder: Path) -> None:
-    starts: list[LocalEngine] = []
+    starts: list[EngineClient] = []
 
-    async def start() -> LocalEngine:
-        starts.append(LocalEngine())
+    async def start() -> EngineClient:
+        starts.append(EngineClient())
         await asyncio.sleep(0.01)
         return starts[-1]
 
@@ -262,7 +262,7 @@ async def test_a_launcher_starts_one_engine_for_many_and_another_after_it_was_lo
 
 
 async def test_a_cancel_in_the_moment_in_which_data_arrives_prints_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    engine, loop = LocalEngine(), asyncio.get_running_loop()
+    engine, loop = EngineClient(), asyncio.get_running_loop()
     late = loop.create_future()
     late.cancel()
     loop.call_soon(late.set_result, None)  # what anyio's reader does then
