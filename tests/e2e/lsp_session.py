@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 Message = dict[str, Any]
+_T = TypeVar("_T")
 
+WITHIN_S = 60.0  # a busy machine may be slow
 URI = "file:///tmp/sample.py"
 STUB = "def area(width, height):\n    pass\n\n\ndef other():\n    return 1\n"
 SLOW = ("--steps", "1000", "--step-ms", "10")
@@ -94,7 +96,7 @@ class LspSession:
 
     def until_ready(self, within_s: float = 20) -> None:
         def says_so(m: Message) -> bool:
-            return m["method"] == "didChangeStatus" and m["params"]["message"].startswith("Ready")
+            return m["method"] == "didChangeStatus" and str(m["params"]["message"]).startswith("Ready")
 
         self.wait_for(says_so, within_s)
 
@@ -290,12 +292,13 @@ StartEngine = Callable[..., ScriptedEngine]
 """Scripts the engine with the arguments of `scripted_engine.py`."""
 
 
-def eventually(true: Callable[[], bool], within_s: float = 15) -> None:
-    """Wait until `true()`."""
+def eventually(true: Callable[[], _T | None], what: str = "it", within_s: float = WITHIN_S) -> _T:
+    """The first value of `true()` that counts as true."""
     give_up = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < give_up, "it did not happen in time"
+    while not (value := true()):
+        assert time.monotonic() < give_up, f"in {within_s:.0f} s this did not happen: {what}"
         time.sleep(0.02)
+    return value
 
 
 @contextmanager

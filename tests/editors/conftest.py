@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lsp_session import ScriptedEngines, short_folder
+from lsp_session import ScriptedEngines, eventually, short_folder
 from needed import need
+
+
+def _has_ended(process: int | None) -> bool:
+    return process is None or not Path(f"/proc/{process}").exists()
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +62,7 @@ def neovim(version: str, engines: tuple[Path, ScriptedEngines]) -> Iterator[Call
                 assert one.errors() == []
                 server = one.server_pid() if one.lua("return require('dg.client').get() ~= nil") else None
                 assert one.quit() == 0
-                nvim.eventually(lambda: not (server and os.path.exists(f"/proc/{server}")), "the server ends")  # noqa: B023
+                eventually(partial(_has_ended, server), "the server ends")
         finally:
             for one in opened:
                 one.close()

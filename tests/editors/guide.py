@@ -12,4 +12,5 @@ def configuration(editor: str, number: int = 0) -> str:
     """The code blocks under an editor's heading, one of them."""
     sections = re.split(r"^## ", GUIDE.read_text("utf-8"), flags=re.MULTILINE)
     section = next(section for section in sections if section.startswith(f"{editor}\n"))
-    return re.findall(r"^```\w+\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)[number]
+    blocks: list[str] = re.findall(r"^```\w+\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
+    return blocks[number]

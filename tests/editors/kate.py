@@ -61,7 +61,7 @@ class Kate:
             "QT_PLUGIN_PATH": str(root / "usr/lib/x86_64-linux-gnu/qt6/plugins"),
         }
         log = self._stack.enter_context((home / "kate.log").open("w"))
-        command = [KATE / "bin" / "kate", self.file, "--line", str(line), "--column", str(column)]
+        command = [str(KATE / "bin" / "kate"), str(self.file), "--line", str(line), "--column", str(column)]
         process = subprocess.Popen(command, cwd=home, env=self._environment, stdout=log, stderr=log)
         self._stack.callback(_end, process)
         try:
@@ -125,8 +125,9 @@ class Kate:
         return sum(row != other for row, other in zip(self._rows(), before, strict=True))
 
     def _xdotool(self, *words: str) -> str:
-        command = [KATE / "bin" / "xdotool", *words]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False).stdout
+        command = [str(KATE / "bin" / "xdotool"), *words]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
+        return done.stdout
 
 
 @contextmanager

@@ -21,8 +21,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from lsp_session import short_folder
-from nvim import VERSIONS, Neovim, eventually
+from lsp_session import eventually, short_folder
+from nvim import VERSIONS, Neovim
 
 from engine.evaluation.machine import machine, versions
 

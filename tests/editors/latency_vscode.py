@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 from latency import WAIT_MS, Proxy, function, report
-from lsp_session import short_folder
-from vscode import Code, code, eventually
+from lsp_session import eventually, short_folder
+from vscode import Code, code
 
 from engine.evaluation.machine import machine, versions
 

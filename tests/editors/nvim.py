@@ -6,21 +6,16 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pynvim
+from lsp_session import WITHIN_S, eventually
 
 REPOSITORY = Path(__file__).parents[2]
 EDITORS = Path(os.environ.get("DG_EDITORS", REPOSITORY / ".editors"))
 VERSIONS = {"0.12": "forky", "0.10": "trixie"}
 """The versions tested, with the Debian suites that have them."""
-
-WITHIN_S = 60.0
-
-_T = TypeVar("_T")
 
 _GHOST = """
 local found = {}
@@ -119,6 +114,9 @@ class Neovim:
         eventually(lambda: self.ghost() == text if text else self.ghost(), f"ghost text {text or ''}: {self.ghost()!r}")
         return self.ghost()
 
+    def wait_for_text(self, ending: str) -> None:
+        eventually(lambda: self.text.endswith(ending), f"text that ends with {ending!r}")
+
     @property
     def text(self) -> str:
         return "\n".join(self.api.current.buffer[:])
@@ -171,15 +169,6 @@ def _attached(address: Path) -> pynvim.Nvim | None:
         return pynvim.attach("socket", path=str(address))
     except (FileNotFoundError, ConnectionRefusedError):  # not yet
         return None
-
-
-def eventually(true: Callable[[], _T | None], what: str, within_s: float = WITHIN_S) -> _T:
-    """Wait until `true()` is true; its value."""
-    give_up = time.monotonic() + within_s
-    while not (value := true()):
-        assert time.monotonic() < give_up, f"in {within_s:.0f} s it did not happen that {what}"
-        time.sleep(0.02)
-    return value
 
 
 def there(version: str) -> tuple[bool, str]:

@@ -14,7 +14,8 @@ import time
 
 import nvim
 from lsp_session import short_folder
-from rich.color import Color, ColorTriplet
+from rich.color import Color
+from rich.color_triplet import ColorTriplet
 from rich.style import Style
 from rich.text import Text
 from terminal import COLUMNS, Terminal

@@ -72,8 +72,8 @@ def test_words_and_lines_are_taken_one_by_one(neovim: Start, engines: Engines) -
     editor.wait_for_ghost("alpha(beta) + gamma")
     for taken, left in (("alpha", "(beta) + gamma"), ("alpha(", "beta) + gamma"), ("alpha(beta", ") + gamma")):
         assert editor.act("accept_word")
-        eventually(lambda taken=taken: editor.text == f"value = {taken}")
-        eventually(lambda left=left: editor.ghost() == left)
+        editor.wait_for_text(f"value = {taken}")
+        editor.wait_for_ghost(left)
     assert editor.act("accept_line")
     eventually(lambda: editor.text == "value = alpha(beta) + gamma")
     editor.type("<Esc>u")

@@ -64,7 +64,7 @@ def editor(
     started.until_ready()
     for keys in ("Gccvalue = ", "c", "o", "m"):  # as a user types: the menus look at single keys
         started.type(keys)
-        eventually(lambda keys=keys: started.text.endswith(keys[-1]))
+        started.wait_for_text(keys[-1])
     started.wait_for_ghost()
     eventually(lambda: started.lua("return menu_is_open()"))
     return started

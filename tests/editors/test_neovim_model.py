@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from lsp_session import short_folder
+from lsp_session import eventually, short_folder
 
 if TYPE_CHECKING:
     from nvim import Neovim
@@ -49,7 +49,7 @@ def test_ghost_text_in_a_python_file_is_accepted(editor: Neovim) -> None:
     editor.type("A")
     assert editor.wait_for_ghost() == "ult"
     editor.act("accept")
-    until(lambda: editor.text == TOTAL + "ult", "the text is accepted")
+    eventually(lambda: editor.text == TOTAL + "ult", "the text is accepted")
     namespace: dict[str, Callable[[list[int]], int]] = {}
     exec(editor.text, namespace)
     assert namespace["total"]([1, 2, 3]) == 6
@@ -60,11 +60,11 @@ def test_the_canvas_of_the_real_model_is_watched(editor: Neovim) -> None:
     editor.until_ready()
     editor.type("gg")
     editor.command("Dg watch")
-    until(lambda: editor.lua("return #require('dg.watch').seen()") > 1, "steps are shown")
+    eventually(lambda: editor.lua("return #require('dg.watch').seen()") > 1, "steps are shown")
     steps = [seen["step"] for seen in editor.lua("return require('dg.watch').seen()")]
     assert steps == list(range(1, len(steps) + 1))
     # What the model makes of it is its own affair: it is put into the text, or the user is told why there is nothing.
-    until(lambda: editor.lua("return require('dg.watch').done()"), "the fill ends")
+    eventually(lambda: editor.lua("return require('dg.watch').done()"), "the fill ends")
     if editor.lua("return require('dg.watch').active()"):
         editor.command("Dg watch accept")
         assert "pass" not in editor.text
@@ -86,18 +86,12 @@ def test_when_the_engine_is_killed_the_status_tells_and_the_next_one_serves(edit
     editor.type("A")
     os.kill(pid, signal.SIGKILL)
     editor.type("u<BS>")
-    until(lambda: [s for s in editor.lua("return _G.statuses") if s not in ("dg", "dg …")], "the status tells")
+    eventually(lambda: [s for s in editor.lua("return _G.statuses") if s not in ("dg", "dg …")], "the status tells")
 
     def typed_on() -> bool:
         editor.type("u<BS>")
         time.sleep(1)
         return editor.ghost() == "ult"
 
-    until(typed_on, "the next engine serves")
+    eventually(typed_on, "the next engine serves")
     assert editor.status() == "dg"
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    from nvim import eventually
-
-    eventually(true, what)

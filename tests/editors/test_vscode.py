@@ -8,8 +8,8 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from lsp_session import short_folder
-from vscode import POINT, REPOSITORY, TOTAL, Code, code, eventually
+from lsp_session import eventually, short_folder
+from vscode import POINT, REPOSITORY, TOTAL, Code, code
 
 pytestmark = pytest.mark.timeout(300)
 

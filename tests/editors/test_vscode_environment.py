@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lsp_session import short_folder
-from vscode import REPOSITORY, TOTAL, VSIX, Code, code, eventually
+from lsp_session import eventually, short_folder
+from vscode import REPOSITORY, TOTAL, VSIX, Code, code
 
 pytestmark = pytest.mark.timeout(300)
 

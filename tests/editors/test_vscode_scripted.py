@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from lsp_session import SLOW, ScriptedEngines, short_folder
-from vscode import Code, code, eventually
+from lsp_session import SLOW, ScriptedEngines, eventually, short_folder
+from vscode import Code, code
 
 pytestmark = pytest.mark.timeout(300)
 

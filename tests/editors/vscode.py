@@ -12,14 +12,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import httpx
+from lsp_session import WITHIN_S, eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,7 +31,6 @@ NODE = EDITORS / "vscode" / "node"
 CHROMIUM = Path(os.environ.get("DG_CHROMIUM", "/usr/bin/chromium"))
 VSIX = REPOSITORY / "editors" / "vscode" / "dg-lsp.vsix"
 DRIVER = Path(__file__).with_name("vscode_driver")
-WITHIN_S = 60.0
 TOTAL = "def total(prices):\n    result = 0\n    for price in prices:\n        result += price\n    return "
 """What the default model is sure how to go on with: res|ult."""
 POINT = """\
@@ -48,7 +47,6 @@ class Point:
 """
 """A stub that it fills."""
 
-_T = TypeVar("_T")
 
 _BROWSER = [
     "--headless",
@@ -85,15 +83,6 @@ def missing() -> str:
     """What is not there to run VS Code, "" where all is."""
     files = [str(path) for path in (SERVER, NODE, CHROMIUM, VSIX) if not path.exists()]
     return ", ".join(files if importlib.util.find_spec("playwright") else [*files, "playwright"])
-
-
-def eventually(true: Callable[[], _T], within_s: float = WITHIN_S, what: str = "it") -> _T:
-    """The first value of `true()` that counts as true."""
-    give_up = time.monotonic() + within_s
-    while not (value := true()):
-        assert time.monotonic() < give_up, f"{what} did not happen within {within_s:.0f} s"
-        time.sleep(0.05)
-    return value
 
 
 class Code:
@@ -187,7 +176,7 @@ class Code:
 
     def wait_for_status(self, *beginnings: str) -> str:
         try:
-            return eventually(lambda: (s := self.status()).startswith(beginnings) and s)
+            return eventually(lambda: s if (s := self.status()).startswith(beginnings) else "")
         except AssertionError:
             raise AssertionError(f'the status stayed "{self.status()}", wanted was {beginnings}') from None
 
