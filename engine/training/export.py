@@ -1,4 +1,4 @@
-"""A run's network as a checkpoint folder in the published layout."""
+"""A run's network as a checkpoint folder in the published layout, and such a folder as the start of a run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from engine.training.bpe import DEFAULT_PATH
 from engine.training.shape import GENERATION, SHAPES, config, new_network
-from engine.training.store import facts_of, read_group
-from engine.weights.checkpoint import save_network
+from engine.training.store import TrainingError, facts_of, read_group
+from engine.weights.checkpoint import load_network, read_json, save_network
 
 
 def export(run: Path, folder: Path) -> None:
@@ -29,6 +31,17 @@ def export(run: Path, folder: Path) -> None:
     if folder.resolve() != DEFAULT_PATH.parent:
         shutil.copyfile(DEFAULT_PATH, folder / "tokenizer.json")
     write_sums(folder)
+
+
+def exported(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """A run's facts and its weights in float32, from what `export` wrote of it. Raises `TrainingError`."""
+    found = read_json(folder, "config.json")
+    for name, shape in SHAPES.items():
+        if config(shape)["text_config"] == found.get("text_config"):
+            infill = found["infill"]
+            facts = {"shape": name, "noise": infill["noise"], "fim": "fim_token_ids" in infill}
+            return facts, load_network(folder).state_dict()
+    raise TrainingError(f"{folder} has none of the shapes {', '.join(SHAPES)}: name a model that was trained like this")
 
 
 def write_sums(folder: Path) -> None:

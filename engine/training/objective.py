@@ -153,30 +153,32 @@ def _encode_row(network: DiffusionGemma, ids: Tensor) -> tuple[Tensor, list[Laye
 
 
 class _CanvasView:
-    """All canvases of a row in one decoder pass, each seeing only its own context and itself."""
+    """All canvases in one decoder pass, each seeing only its own context and itself."""
 
     def __init__(self, network: DiffusionGemma, canvases: CanvasBatch, length: int) -> None:
         self.network, self.canvases = network, canvases
-        b, g, c = canvases.clean.shape
+        _, self.per_row, c = canvases.clean.shape
         device = canvases.clean.device
-        self.positions = (canvases.starts[..., None] + torch.arange(c, device=device)).view(b, g * c)
-        starts = canvases.starts.repeat_interleave(c, dim=1)[:, :, None]  # [B, G * C, 1]
+        starts = canvases.starts.flatten()[:, None]  # [B * G, 1]
+        self.positions = starts + torch.arange(c, device=device)  # [B * G, C]
         keys = torch.arange(length, device=device)
-        full = keys < starts
+        full = keys < starts  # [B * G, T]
         sliding = full & (keys >= starts - (network.config.sliding_window - 1))
-        own = torch.block_diag(*[torch.ones(c, c, dtype=torch.bool, device=device)] * g)
-        own = own & canvases.real.view(b, 1, g * c)
+        own = canvases.real.flatten(0, 1)  # [B * G, C]
         self.masks = {
-            kind: torch.cat([context, own], dim=2)[:, None] for kind, context in (("full", full), ("sliding", sliding))
+            kind: torch.cat([context, own], dim=1)[:, None, None].expand(-1, 1, c, -1)
+            for kind, context in (("full", full), ("sliding", sliding))
         }
 
     def free_hidden(self, caches: list[LayerCache], soft: Tensor | None) -> Tensor:
         """Normed hidden states [N, D] of the free slots; `soft` [B * G * C, D]."""
-        network, flat = self.network, self.canvases.noisy.flatten(1)  # [B, G * C]
+        network, flat = self.network, self.canvases.noisy.flatten(0, 1)  # [B * G, C]
         x = network.embed(flat)
         x = network.self_conditioning.condition(x, None if soft is None else soft.view_as(x))
         rotations = network.rotations(self.positions, x.dtype)
         for (layer, shape), past in zip(network.stack, caches, strict=True):
-            x, _, _ = layer(x, rotations[shape.kind], encoder=False, past=past, mask=self.masks[shape.kind])
+            keys, values = (kept.repeat_interleave(self.per_row, dim=0) for kept in (past.keys, past.values))
+            context = LayerCache(keys, values)  # for each canvas that of its row
+            x, _, _ = layer(x, rotations[shape.kind], encoder=False, past=context, mask=self.masks[shape.kind])
         normed: Tensor = network.norm(x.flatten(0, 1)[self.canvases.slots])
         return normed

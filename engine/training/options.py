@@ -75,7 +75,9 @@ def add_stages(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, default=Options.corpus, metavar="FOLDER", help="of token shards")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder")
-    parser.add_argument("--from", dest="start", type=Path, metavar="RUN", help="start from this run's weights")
+    parser.add_argument(
+        "--from", dest="start", type=Path, metavar="RUN", help="start from the weights of this run or model folder"
+    )
     parser.add_argument("--shape", help="of the network: tiny, small, base; default: that of --from, else small")
     parser.add_argument("--steps", type=count, default=Options.steps)
     parser.add_argument("--rows", type=count, default=Options.rows, help="rows of 448 tokens in a step")

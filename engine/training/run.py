@@ -16,6 +16,7 @@ from torch import Tensor
 from engine.runtime.device import choose_device, choose_dtype
 from engine.training.batches import Batch, Batches, Recipe
 from engine.training.data import Holes
+from engine.training.export import exported
 from engine.training.objective import losses_of
 from engine.training.optimizer import optimizers, schedule
 from engine.training.options import Options
@@ -51,11 +52,12 @@ class Run:
         self.began = time.monotonic()
         self.device = _device(options.device)
         self.dtype = choose_dtype("auto", self.device)
-        self.origin = options.out if latest(options.out) else options.start
-        self.facts = self._facts()
+        self.goes_on = latest(options.out) is not None
+        before, weights = self._start()
+        self.facts = self._facts(before)
         own = recipe(options)
         self.batches = Batches(options.corpus, "train", own)
-        at_end = own.holes and replace(own.holes, noise="mask" if self.facts["noise"] == "mask" else "uniform")
+        at_end = own.holes and replace(own.holes, noise=self.facts["noise"])
         held_out = replace(own, rows=HELD_OUT_ROWS, holes=at_end, uniform_from=None)
         self.held_out = Batches(options.corpus, "held_out", held_out)
         self.network = new_network(SHAPES[self.facts["shape"]], options.seed).to(self.device)
@@ -64,31 +66,39 @@ class Run:
         self.ema: dict[str, Tensor] = {}
         self.sums: dict[str, Tensor] = {}  # of each loss and its share right, since the last report
         self.step = 0
+        if weights:
+            self.network.load_state_dict(weights)
         self._load()
         tokens = (options.rows + options.causal_rows) * ROW
         self.progress = Progress(options.out / "log.jsonl", options.stage, options.steps, tokens)
         self.stopping = False
 
-    def _facts(self) -> dict[str, Any]:
-        """What the checkpoints say about the run. Raises `TrainingError`."""
+    def _start(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Facts and weights of the run gone on with, or of that or the model to start from; nothing: random weights."""
+        origin = self.options.out if self.goes_on else self.options.start
+        if origin is None:
+            return {}, {}
+        if not self.goes_on and (origin / "config.json").exists():
+            return exported(origin)
+        return facts_of(origin), read_group(origin, "network", self.device)
+
+    def _facts(self, before: dict[str, Any]) -> dict[str, Any]:
+        """What the checkpoints say about the run, from what those before it say. Raises `TrainingError`."""
         options = self.options
-        before = facts_of(self.origin) if self.origin else {}
         shape = options.shape or before.get("shape", "small")
         if shape not in SHAPES:
             raise TrainingError(f"there is no shape {shape!r}: name one of {', '.join(SHAPES)}")
         if before.get("shape", shape) != shape:
-            raise TrainingError(f"{self.origin} has shape {before['shape']}: leave --shape {shape} out")
+            raise TrainingError(f"the run to start from has shape {before['shape']}: leave --shape {shape} out")
         noise = "uniform" if options.stage == "infill" and options.noise != "mask" else "mask"
         fim = options.fim > 0 if options.stage == "causal" else options.causal_rows > 0
         return {"shape": shape, "stage": options.stage, "noise": noise, "fim": fim or before.get("fim", False)}
 
     def _load(self) -> None:
-        """The weights to start from, and all the rest of a run gone on with."""
-        if self.origin:
-            self.network.load_state_dict(read_group(self.origin, "network", self.device))
+        """Averaged weights, and all the rest of a run gone on with."""
         if self.options.ema:
             self.ema = {name: parameter.detach().clone() for name, parameter in self.network.named_parameters()}
-        if self.origin != self.options.out:
+        if not self.goes_on:
             return
         facts = facts_of(self.options.out)
         self.step = facts["step"]

@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from engine import fill, load
+from engine.training.export import exported
 from engine.training.store import PIECE, TrainingError, facts_of, latest, read_group, save_checkpoint
 from engine.training.train import main
 
@@ -124,6 +125,28 @@ def test_when_the_time_is_up_it_stops_and_says_how_to_go_on(corpus: Path, tmp_pa
     options = ["--corpus", str(corpus), "--out", str(tmp_path), "--shape", "tiny", "--rows", "1", "--device", "cpu"]
     assert main(["causal", *options, "--workers", "0", "--seconds", "0"]) == 1
     assert facts_of(tmp_path)["step"] == 1
+
+
+def test_a_run_starts_from_a_model_folder_as_from_the_run_it_came_from(
+    corpus: Path, infill: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    assert main(["export", "--out", str(infill), "--to", str(model)]) == 0
+    facts, weights = exported(model)
+    assert facts.items() < facts_of(infill).items()
+    averaged = read_group(infill, "ema" if "ema" in facts_of(infill)["tensors"] else "network", torch.device("cpu"))
+    assert all(torch.equal(weights[name], tensor.bfloat16().float()) for name, tensor in averaged.items())
+
+    options = ["--corpus", str(corpus), "--device", "cpu", "--rows", "1", "--workers", "0", "--steps", "1"]
+    assert main(["infill", *options, "--from", str(model), "--out", str(tmp_path / "on")]) == 0
+    assert facts_of(tmp_path / "on")["shape"] == "tiny"
+
+    config = json.loads((model / "config.json").read_text())
+    config["text_config"]["hidden_size"] = 48
+    (model / "config.json").write_text(json.dumps(config))
+    capsys.readouterr()
+    assert main(["infill", *options, "--from", str(model), "--out", str(tmp_path / "not")]) == 2
+    assert f"{model} has none of the shapes tiny, " in capsys.readouterr().err
 
 
 def test_the_exported_folder_is_a_model_that_fills(infill: Path, tmp_path: Path) -> None:
