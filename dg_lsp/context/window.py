@@ -21,10 +21,14 @@ def window(snapshot: Snapshot, hole: Hole, *, prefix_chars: int = 40_000, suffix
 
     More than a model reads at once: the names and idioms of the rest of the file count too.
 
+    Both ends move in large steps, so that keys typed at the hole leave them where they are: what an answer was asked
+    for and what is asked now must begin alike for the answer to serve both.
+
     A leading byte-order mark is left out.
     """
-    first = _first(snapshot, max(hole.start - prefix_chars, 0), hole.start)
-    last = _last(snapshot, hole.end, min(hole.end + suffix_chars, len(snapshot.text)))
+    length = len(snapshot.text)
+    first = _first(snapshot, _stepped(hole.start - prefix_chars, prefix_chars // 8), hole.start)
+    last = _last(snapshot, hole.end, length - _stepped(length - hole.end - suffix_chars, suffix_chars // 8))
     prefix, suffix = snapshot.text[first : hole.start], snapshot.text[hole.end : last]
     if first == 0:
         prefix = prefix.removeprefix("\ufeff")
@@ -36,6 +40,11 @@ def window(snapshot: Snapshot, hole: Hole, *, prefix_chars: int = 40_000, suffix
 def to_document(snapshot: Snapshot, middle: str) -> str:
     """A middle with "\\n" line endings in the line endings of its document."""
     return middle.replace("\n", snapshot.eol)
+
+
+def _stepped(offset: int, step: int) -> int:
+    """The first multiple of `step` from `offset` on, at least 0."""
+    return max(0, -(-offset // max(step, 1)) * max(step, 1))
 
 
 def _first(snapshot: Snapshot, floor: int, start: int) -> int:

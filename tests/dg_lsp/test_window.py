@@ -62,6 +62,14 @@ def test_a_lone_surrogate_can_be_sent() -> None:
     assert around("'\ud83d│'") == Window("'?", "'")
 
 
+@pytest.mark.parametrize("typed", ["total = compute(first, second)", "x" * 900])
+def test_keys_at_the_cursor_leave_the_ends_of_the_window_where_they_are(typed: str) -> None:
+    before = "".join(f"value_{i} = {i}\n" for i in range(4000))
+    windows = [around(f"{before}{typed[:end]}│)\n{before}", 40_000, 20_000) for end in range(0, len(typed), 9)]
+    assert sum(not now.prefix.startswith(last.prefix) for last, now in zip(windows, windows[1:], strict=False)) <= 1
+    assert len({window.suffix for window in windows}) == 1
+
+
 @given(st.text(st.sampled_from("ab\n\r😀"), max_size=60), st.data())
 def test_no_part_exceeds_its_limit(text: str, data: st.DataObject) -> None:
     document = snapshot(text)
