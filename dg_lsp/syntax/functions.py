@@ -31,6 +31,7 @@ _WRAPPERS = (
     "template_declaration",
     "variable_declaration",
 )
+_RETURNS = re.compile(r"return(?:\s+(?:None|null|nullptr|NULL|nil|undefined))?;?")
 _BESIDE_DOC = ("attribute_item", "decorator")
 
 
@@ -38,6 +39,7 @@ class Function(NamedTuple):
     """A function: its extent to the end of its last line, its body, its doc comment and what is a stub in it.
 
     All ranges are in characters. `doc` is empty, at the place for a doc comment, when the function is not `documented`.
+    A stub that may be meant, as a lone `return`, is not `asked` for.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Function(NamedTuple):
     doc: Span
     documented: bool
     stub: Span | None
+    asked: bool
 
 
 def functions(snapshot: Snapshot, start: int, end: int) -> list[Function]:
@@ -82,7 +85,25 @@ def _function(snapshot: Snapshot, captures: Captures, on_purpose: set[int]) -> F
         doc, documented = _docstring(snapshot, node, body)
     else:
         doc, documented = _doc_comment(snapshot, node)
-    return Function(text_of(name), start, end, span(snapshot, body), doc, documented, stub)
+    asked = stub is not None and (
+        bool(TODO.search(snapshot.text[start:end])) or not _may_be_meant(snapshot, text_of(name), body, stub)
+    )
+    return Function(text_of(name), start, end, span(snapshot, body), doc, documented, stub, asked)
+
+
+def _may_be_meant(snapshot: Snapshot, name: str, body: Node, stub: Span) -> bool:
+    """Whether a function may be as it should be: it only returns, or is an empty closure or constructor on one line."""
+    text = snapshot.text[slice(*stub)]
+    if _RETURNS.fullmatch(text):
+        return True
+    function = body.parent
+    empty = snapshot.language_id != "python" and not text.strip() and "\n" not in text
+    if not empty or function is None:
+        return False
+    is_constructor = name == "constructor" or function.type.endswith("constructor_declaration")
+    if snapshot.language_id == "cpp":
+        is_constructor = function.child_by_field_name("type") is None
+    return is_constructor or function.type in ("arrow_function", "function_expression")
 
 
 def _stub(snapshot: Snapshot, function: Node, body: Node) -> Span | None:

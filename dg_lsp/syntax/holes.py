@@ -65,12 +65,14 @@ def hole_at(snapshot: Snapshot, offset: int, kind: HoleKind) -> Hole | None:
 def holes_in(snapshot: Snapshot, start: int = 0, end: int | None = None) -> list[Hole]:
     """What is still to be written in a range: stubs, arms and the TODO comments of functions, in document order.
 
-    None of them overlap. A TODO comment inside a stub belongs to the stub.
+    None of them overlap. A TODO comment inside a stub belongs to the stub. What may be meant as it is (a function that
+    only returns) is left out: nobody pointed at it.
     """
     start, end = _whole(snapshot, start), _whole(snapshot, len(snapshot.text) if end is None else end)
     around = functions(snapshot, start, end)
     stubs = [(function.start, function.end) for function in around if function.stub]
-    found = _stub_holes(snapshot, around) if parse(snapshot) else _empty_body_holes(snapshot, start, end)
+    asked = [function for function in around if function.asked]
+    found = _stub_holes(snapshot, asked) if parse(snapshot) else _empty_body_holes(snapshot, start, end)
     found += _arms(snapshot, start, end)
     for hole in _todos(snapshot, start, end):
         inside = any(first <= hole.start <= last for first, last in ((f.start, f.end) for f in around))
@@ -90,11 +92,6 @@ def function_hole(snapshot: Snapshot, offset: int) -> Hole | None:
         return next(iter(_empty_body_holes(snapshot, *reach)), None)
     function = function_at(snapshot, offset)
     return next(iter(_stub_holes(snapshot, [function] if function else [])), None)
-
-
-def function_holes(snapshot: Snapshot) -> list[Hole]:
-    """The stubs of all functions, in document order."""
-    return [hole for hole in holes_in(snapshot) if hole.kind == "function"]
 
 
 def cursor_hole(snapshot: Snapshot, offset: int) -> Hole:

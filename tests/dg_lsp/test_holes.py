@@ -65,6 +65,30 @@ def test_what_is_empty_on_purpose_is_no_stub(language: str, text: str) -> None:
     assert [hole_at(document, offset, "function") for offset in range(len(text))] == [None] * len(text)
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", "def f():\n    return│ None\n"),
+        ("javascript", "class A { constructor() {│} }\n"),
+        ("javascript", "const noop = () => {│};\n"),
+        ("typescript", "const f = function (): void { │};\n"),
+        ("go", "package a\n\nfunc f() error { return│ nil }\n"),
+        ("cpp", "struct A { A(int x) {│} };\n"),
+        ("java", "class A { private A() {│} }\n"),
+    ],
+)
+def test_what_may_be_meant_is_filled_only_where_the_cursor_points_at_it(language: str, text: str) -> None:
+    before, after = text.split(CURSOR)
+    document = snapshot(language, before + after)
+    assert hole_at(document, len(before), "function")
+    assert holes_in(document) == []
+
+
+def test_a_todo_asks_for_what_only_returns() -> None:
+    for stub in ("return None  # TODO: read it", "# TODO: read it\n    return None"):
+        assert [hole.label for hole in holes_in(snapshot("python", f"def f():\n    {stub}\n"))] == ["f"]
+
+
 def test_a_stub_file_has_no_stubs() -> None:
     text = "def f() -> int: ...\n"
     assert holes_in(Snapshot("file:///a.pyi", "python", 1, text)) == []

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from dg_lsp.documents import Snapshot
 from dg_lsp.files import read_document
-from dg_lsp.syntax.holes import cursor_hole, function_hole, function_holes
+from dg_lsp.syntax.functions import functions
+from dg_lsp.syntax.holes import Hole, cursor_hole, function_hole
 from dg_lsp.syntax.parser import MAX_PARSE_BYTES
 from dg_lsp.syntax.tree import parse
 from tests.dg_lsp.marks import at_cursor, marked, snapshot
 
 SOURCES = Path(__file__).parents[2] / "fixtures" / "sources"
+
+
+def function_holes(document: Snapshot) -> list[Hole]:
+    """The stubs of all functions, in document order."""
+    stubs = (function.stub for function in functions(document, 0, len(document.text)))
+    holes = (function_hole(document, stub[1]) for stub in stubs if stub)
+    return [hole for hole in holes if hole]
 
 
 @pytest.mark.parametrize(
