@@ -23,7 +23,7 @@ _NO_FUNCTION = ("if", "for", "foreach", "while", "switch", "catch", "using", "lo
 def inside_parentheses(snapshot: Snapshot, offset: int) -> Span | None:
     """The range between the innermost round brackets around an offset, behind a name, on few lines."""
     first = max(offset - _REACH, 0)
-    text = _without_strings(snapshot.text[first : offset + _REACH])
+    text = without_strings(snapshot.text[first : offset + _REACH])
     start = _opener(text, offset - first)
     if start is None or not re.search(r"[\w>\])!][ \t]*\($", text[max(start - 80, 0) : start + 1]):
         return None
@@ -40,7 +40,7 @@ def condition_on_line(snapshot: Snapshot, offset: int) -> Span | None:
         return None
     start, rest = found.start(1), found.group(1)
     if rest.startswith("("):
-        end = _closer(_without_strings(rest), 1)
+        end = _closer(without_strings(rest), 1)
         return None if end is None else (line_start + start + 1, line_start + start + end)
     body = _BODY_BEGINS.search(rest)
     end = start + (body.start() if body else len(rest))
@@ -58,7 +58,8 @@ def empty_bodies(snapshot: Snapshot, start: int, end: int) -> list[tuple[str, Sp
     return [(body.group(1), body.span(2)) for body in found if body.group(1) not in _NO_FUNCTION]
 
 
-def _without_strings(text: str) -> str:
+def without_strings(text: str) -> str:
+    """The text with blanks for its strings of one line; the quote of one that is not closed stays."""
     return _QUOTED.sub(lambda quoted: " " * len(quoted.group()), text)
 
 

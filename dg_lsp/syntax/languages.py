@@ -21,6 +21,9 @@ _GRAMMARS = {
     "java": ("tree_sitter_java", "language", ("java",)),
 }
 
+PROSE = ("markdown", "plaintext", "restructuredtext", "asciidoc", "latex", "tex", "org", "git-commit", "html")
+"""Languages of documents that are words for people rather than code."""
+
 LANGUAGES = tuple(_GRAMMARS)
 """The identifiers of the languages that have a grammar here."""
 

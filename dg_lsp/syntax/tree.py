@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 from tree_sitter import Node, QueryCursor, Tree
 
 from dg_lsp.documents import Snapshot
-from dg_lsp.syntax.languages import query
+from dg_lsp.syntax.brackets import comment_line
+from dg_lsp.syntax.languages import PROSE, query
 from dg_lsp.syntax.parser import tree_or_reason
 
 _LINES_AROUND = 20
@@ -76,9 +77,13 @@ def is_comment(node: Node) -> bool:
 
 
 def in_comment(snapshot: Snapshot, offset: int) -> bool:
-    """Whether what is typed at an offset goes into a comment or a docstring; False without a tree."""
+    """Whether what is typed at an offset goes into a comment or a docstring; without a tree, as the line looks."""
     tree, byte = parse(snapshot), snapshot.byte_at(offset)
-    node = tree.root_node.descendant_for_byte_range(max(byte - 1, 0), byte) if tree else None
+    if tree is None:
+        return snapshot.language_id not in PROSE and comment_line(
+            snapshot.text[snapshot.line_start(snapshot.line_at(offset)) : offset]
+        )
+    node = tree.root_node.descendant_for_byte_range(max(byte - 1, 0), byte)
     while node and not (is_comment(node) or _is_docstring(node)):
         node = node.parent
     if node is None or node.start_byte >= byte:

@@ -38,6 +38,8 @@ def test_turned_off_altogether_or_for_a_language() -> None:
         ("c", "int x; /* what │ */\n"),
         ("cpp", "int x; // what│\n"),
         ("java", "class A { /* what│ */ }\n"),
+        ("ruby", "  # what│\n"),
+        ("lua", "-- what│\n"),
     ],
 )
 def test_comments_and_docstrings_where_the_user_wants_nothing_there(language: str, text: str) -> None:

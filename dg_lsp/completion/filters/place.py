@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.brackets import comment_line, without_strings
 from dg_lsp.syntax.holes import Hole
+from dg_lsp.syntax.languages import PROSE
 
 _NEAR_LINES = 40
 _STYLE_LINES = 1000
@@ -74,6 +76,18 @@ class Place:
     def in_a_line(self) -> bool:
         """Whether a begun line is to be gone on with, and no more."""
         return self.hole.single_line and not self.at_line_start
+
+    @cached_property
+    def in_words(self) -> bool:
+        """Whether words of a human language are in order: in prose, a comment, a string or the text of a tag."""
+        code = without_strings(self.head)
+        return (
+            self.language in PROSE
+            or in_string(self.prefix)
+            or re.search(r"(?:^|\s)(?:#|//|--)|/\*|[\"'`]", code) is not None
+            or comment_line(self.head)
+            or (self.language.endswith("react") and code.rstrip().endswith(">"))
+        )
 
     @cached_property
     def tabs(self) -> bool | None:

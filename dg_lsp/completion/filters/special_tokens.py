@@ -8,10 +8,13 @@ from dg_lsp.completion.filters.place import Place
 
 _TOKEN = re.compile(
     r"<\|[^|<>\n]{0,40}\|>|<\|(?:turn|channel|think)\b|<(?:turn|channel)\|>"
-    r"|</?s>|\[/?INST\]|<unused\d+>"
-    r"|</?(?:eos|bos|pad|mask|unk|eot|eom|sep|cls|end_of_turn|start_of_turn|endoftext|file_sep)>"
+    r"|\[/?INST\]|<unused\d+>|</?(?:end_of_turn|start_of_turn|endoftext|file_sep)>"
     r"|<\|?fim[_-][a-z]+\|?>|<(?:PRE|SUF|MID|EOT|FILL|CURSOR)>"
 )
+# These may be names of types or tags: not in markup, behind a name and before more code they are no leak.
+_BARE = r"</?(?:s|eos|bos|pad|mask|unk|eot|eom|sep|cls)>"
+_LIKE_A_NAME = re.compile(rf"(?<!\w){_BARE}|{_BARE}(?=(?:{_BARE}|[ \t])*(?:\n|$))")
+_MARKUP = ("html", "xml", "vue", "svelte", "javascriptreact", "typescriptreact")
 _FENCE = re.compile(r"^[ \t]*```[\w+-]*[ \t]*$", re.MULTILINE)
 _CHAT = re.compile(
     r"\s*(?:Sure|Certainly|Of course|Here(?:'s| is| are)|Here you go|I'm sorry|Sorry|As an AI|I cannot|I can't)\b"
@@ -25,11 +28,10 @@ def special_tokens(text: str, place: Place) -> str:
     What the document itself holds near the hole (a tokenizer's tests, Markdown in a comment) is no leak.
     """
     near = place.prefix[-4000:] + place.suffix[:4000]
-    for leak in _TOKEN.finditer(text):
-        if leak.group() not in near:
+    for tokens in (_TOKEN,) if place.language in _MARKUP else (_TOKEN, _LIKE_A_NAME):
+        if leak := next((leak for leak in tokens.finditer(text) if leak.group() not in near), None):
             text = text[: leak.start()]
-            break
-    if chat := _CHAT.match(text):
+    if not place.in_words and (chat := _CHAT.match(text)):
         if "\n" not in text or not place.at_line_start:
             return ""
         text = text[chat.end() :]
