@@ -205,6 +205,14 @@ def test_what_is_no_source_text_gets_nothing(text: str, language: str, reason: s
         "postgres://me:hunter22@db/x",
         'API_KEY = "0123456789abcdef0123"',
         '"client_secret": "0123456789abcdef"',
+        'PASSWORD = "hunter2"',
+        'DB_PASSWORD = "P@ssw0rd!2024#long"',
+        'password: "Tr0ub4dor&3-staple-x"',
+        "SECRET_KEY = 'django-insecure-#$abc(defghijklmnop*&^'",
+        'client_secret=b"abcdefghijklmnopqrst"',
+        'api-key: "abcdefghijklmnopqrstuv"',
+        '"Authorization": "Bearer abcdefghijklmnopqrstuvwxyz0123456"',
+        'PRIVATE_KEY = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"',
     ],
 )
 def test_texts_with_keys_and_tokens_are_known(text: str) -> None:
@@ -220,6 +228,9 @@ def test_texts_with_keys_and_tokens_are_known(text: str) -> None:
         "http://localhost:8080/a@b",
         "risk_" + "a" * 40,
         'secret = "short"',
+        'password_field = "password"',
+        'label = "Your password: "',
+        'def check(token: str = "none") -> bool: ...',
     ],
 )
 def test_code_about_secrets_is_no_secret(text: str) -> None:
