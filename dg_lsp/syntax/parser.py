@@ -10,7 +10,7 @@ import asyncio
 import re
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -81,9 +81,14 @@ def tree_or_reason(snapshot: Snapshot) -> Parsed:
     if known is None:
         known = _parsed[snapshot] = _begun(snapshot)
     if isinstance(known, Future):
-        if known.cancelled() or (not known.done() and _on_event_loop()):
+        if _on_event_loop() and (known.cancelled() or not known.done()):
             return NOT_YET
-        known = _parsed[snapshot] = known.result()
+        try:
+            known = known.result()
+        except CancelledError:  # for a newer version; who waits here needs this one
+            known = _begun(snapshot)
+            assert not isinstance(known, Future)
+        _parsed[snapshot] = known
     return known
 
 

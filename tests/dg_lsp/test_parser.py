@@ -54,7 +54,7 @@ def test_off_the_event_loop_the_tree_is_waited_for() -> None:
 def test_of_versions_that_wait_only_the_newest_is_parsed() -> None:
     versions = [Snapshot(URI, "python", n, f"{LONG}# {n}\n") for n in range(5)]
 
-    async def ask() -> None:
+    async def ask() -> list[str | None]:
         free = threading.Event()
         parser._thread.submit(free.wait)
         for version in versions:
@@ -62,9 +62,25 @@ def test_of_versions_that_wait_only_the_newest_is_parsed() -> None:
         free.set()
         while parse(versions[-1]) is None:
             await asyncio.sleep(0.01)
+        return [why_no_tree(version) for version in versions[-2:]]
 
-    asyncio.run(ask())
-    assert why_no_tree(versions[-2]) == NOT_YET
+    assert asyncio.run(ask()) == [NOT_YET, None]
+
+
+def test_who_waits_for_a_version_gets_its_tree_though_a_newer_one_is_asked_for() -> None:
+    older, newer = (Snapshot(URI, "python", n, f"{LONG}# {n}\n") for n in range(2))
+
+    async def ask() -> bool:
+        free = threading.Event()
+        parser._thread.submit(free.wait)
+        assert why_no_tree(older) == NOT_YET
+        waiting = asyncio.create_task(asyncio.to_thread(parse, older))
+        await asyncio.sleep(0.05)
+        assert why_no_tree(newer) == NOT_YET
+        free.set()
+        return await waiting is not None
+
+    assert asyncio.run(ask())
 
 
 def test_a_short_edit_of_a_long_text_has_its_tree_at_once() -> None:
