@@ -6,12 +6,15 @@ Exit status: 0 done, 1 nothing to offer, 2 bad usage or bad input, 3 engine unav
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from dg_lsp import fill_command
+
+_URL_VARIABLE = "DG_ENGINE_URL"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "doctor":
         from dg_lsp.doctor import run as run_doctor
 
-        return run_doctor()
+        return run_doctor(options.engine_url)
     if options.command == "demo":
         from dg_lsp.demo import run as run_demo
 
@@ -43,8 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dg-lsp {version('dg-lsp')}")
     parser.add_argument("--stdio", action="store_true", help="serve on stdio (what it does anyway; editors pass it)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    fill_command.add_arguments(commands.add_parser("fill", help="fill one place in a file"))
-    commands.add_parser("doctor", help="check the installation, line by line")
+    fill = commands.add_parser("fill", help="fill one place in a file")
+    fill_command.add_arguments(fill)
+    for command in (fill, commands.add_parser("doctor", help="check the installation, line by line")):
+        engine_elsewhere = f"use the engine on another machine, http://HOST:PORT (default: ${_URL_VARIABLE}, if set)"
+        url = os.environ.get(_URL_VARIABLE, "")
+        command.add_argument("--engine-url", metavar="URL", default=url, help=engine_elsewhere)
     commands.add_parser("demo", help="watch real code being filled")
     stats = commands.add_parser("stats", help="what was offered and accepted, by week and language")
     stats.add_argument("--json", action="store_true", help="print a JSON object instead of the table")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -63,13 +63,16 @@ class Check:
     remedy: str = ""
 
 
-def run() -> int:
-    """Print every check; returns the exit status: 0 when none failed, 1 else, 130 after Ctrl-C."""
+def run(url: str = "") -> int:
+    """Print every check; returns the exit status: 0 when none failed, 1 else, 130 after Ctrl-C.
+
+    With a `url` the engine there is looked at, and nothing that only an engine on this machine needs.
+    """
     console = Console(highlight=False)
     failed = False
     try:
         with console.status("Checking") as status:
-            for check in _checks(status):
+            for check in _checks(status, url):
                 failed = failed or check.level == "FAIL"
                 line = Text().append(f"{check.level:4}", _STYLES[check.level]).append(f"  {check.name:15} {check.fact}")
                 console.print(line.append(f"; run: {check.remedy}" if check.remedy else ""), soft_wrap=True)
@@ -78,24 +81,34 @@ def run() -> int:
     return _FAILED if failed else 0
 
 
-def _checks(status: Status) -> Iterator[Check]:
+def _checks(status: Status, url: str) -> Iterator[Check]:
     yield Check("ok", "system", platform.platform())
     yield Check("ok", "Python", f"{platform.python_version()}, {sys.executable}")
     yield check_command()
-    status.update("Asking torch")
-    yield check_torch()
-    yield from check_model(_MODEL)
+    if not url:
+        status.update("Asking torch")
+        yield check_torch()
+        yield from check_model(_MODEL)
     yield check_grammars()
+    if url:
+        # What the checks of an engine advise is for one on this machine.
+        yield from (replace(check, remedy="") for check in _check_use(status, url))
+        return
     folder = check_runtime_folder(runtime_folder())
     yield folder
     if folder.level == "FAIL":
         yield Check("warn", "engine", "not tried without a runtime folder")
-        return
-    status.update("Starting the engine")
-    yield (started := asyncio.run(_check_engine(status)))
+    else:
+        yield from _check_use(status, url)
+
+
+def _check_use(status: Status, url: str) -> Iterator[Check]:
+    """The engine, and the language server with it."""
+    status.update(f"Asking {url}" if url else "Starting the engine")
+    yield (started := asyncio.run(_check_engine(status, url)))
     if started.level != "FAIL":
         status.update("Filling a hole")
-        yield asyncio.run(_check_round_trip())
+        yield asyncio.run(_check_round_trip(url))
 
 
 def check_command() -> Check:
@@ -183,43 +196,43 @@ def check_runtime_folder(folder: Path) -> Check:
     return Check("ok", name, f"{folder}, mode {mode:04o}, {socket}")
 
 
-async def _check_engine(status: Status) -> Check:
-    """The engine, found or started."""
+async def _check_engine(status: Status, url: str) -> Check:
+    """The engine, found or started, or the one at `url`."""
 
     async def on_health(health: Health) -> None:
         status.update(f"Loading {health.model}, {health.progress:.0%}")
 
     begin = time.monotonic()
     try:
-        client = await ready_engine(on_health)
+        client = await ready_engine(on_health, url=url)
+        try:
+            health = await client.health()
+        finally:
+            await client.close()
     except EngineUnavailable as error:
         return Check("FAIL", "engine", str(error), f"tail {log_path()}" if log_path().exists() else _INSTALL)
-    try:
-        health = await client.health()
-    finally:
-        await client.close()
     found = f"{health.model} on {health.device}, context {health.context_tokens} tokens, gap {health.gap_tokens}"
-    fact = f"{found}, pid {health.pid}, ready after {time.monotonic() - begin:.1f} s"
+    fact = f"{f'{url}: ' if url else ''}{found}, pid {health.pid}, ready after {time.monotonic() - begin:.1f} s"
     if health.version != version("dg-lsp"):
         return Check("warn", "engine", f"{fact}, but it is of version {health.version}", "dg-engine stop")
     return Check("ok", "engine", fact)
 
 
-async def _check_round_trip() -> Check:
+async def _check_round_trip(url: str) -> Check:
     """One fill through a real `dg-lsp` process, as an editor asks for it."""
     begin = time.monotonic()
     try:
-        return await asyncio.wait_for(_round_trip(begin), _ROUND_TRIP_WITHIN_S)
+        return await asyncio.wait_for(_round_trip(begin, url), _ROUND_TRIP_WITHIN_S)
     except (LspError, EngineUnavailable) as error:
         return Check("FAIL", "round trip", str(error), f"tail {log_path()}")
     except asyncio.TimeoutError:
         return Check("FAIL", "round trip", f"no answer within {_ROUND_TRIP_WITHIN_S:.0f} s", "dg-engine stop")
 
 
-async def _round_trip(begin: float) -> Check:
+async def _round_trip(begin: float, url: str) -> Check:
     uri, text = "untitled:doctor.py", "def add(first, second):\n    return first + "
     async with server_process() as client:
-        await client.initialize()
+        await client.initialize({"engine": {"url": url}})
         await client.until_ready(lambda _: None)
         started = time.monotonic()
         document = {"uri": uri, "languageId": "python", "version": 1, "text": text}

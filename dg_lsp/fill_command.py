@@ -9,19 +9,20 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from lsprotocol import types
 
 from dg_lsp import fill_output as output
-from dg_lsp.client.launch import ready_engine
-from dg_lsp.client.local import EngineError, EngineUnavailable
+from dg_lsp.client.launch import ready_engine, serve_command
+from dg_lsp.client.local import BadAddress, EngineError, EngineUnavailable
 from dg_lsp.completion.fill import Filled, Wanted, fill
 from dg_lsp.completion.sites import Site, site_of
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
 from dg_lsp.documents import DocumentStore, Snapshot
 from dg_lsp.files import DocumentError, language_of, read_document, text_of, write_document
-from dg_lsp.settings import Settings
+from dg_lsp.settings import Device, EngineSettings, Settings
 from dg_lsp.syntax.holes import Hole, HoleKind, cursor_hole, function_hole, hole_at, selection_hole
 
 NOTHING, BAD_INPUT, NO_ENGINE, INTERRUPTED = 1, 2, 3, 130
@@ -68,6 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--language", metavar="ID", help="what an editor calls it: python, typescriptreact, ... (default: by the name)")
     add("--path", metavar="NAME", help="the name of the text from stdin")
     add("--any-file", action="store_true", help="also a file that is ignored, secret, or not written by hand")
+    add("--exclude", metavar="GLOB", action="append", default=[], help="leave such files out; may be given again")
+    add("--model", default="", help="of an engine that has to be started: a checkpoint folder or a downloaded model")
+    add("--device", choices=get_args(Device), default="auto", help="of an engine that has to be started")
 
 
 def _place(text: str) -> Place:
@@ -96,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     except _Nothing as why:
         status, message = NOTHING, str(why)
-    except DocumentError as error:
+    except (DocumentError, BadAddress) as error:
         status, message = BAD_INPUT, str(error)
     except EngineUnavailable as error:
         status, message = NO_ENGINE, str(error)
@@ -131,15 +135,15 @@ def _check(options: argparse.Namespace) -> None:
 
 def _fill_and_show(options: argparse.Namespace, given: bytes | None) -> None:
     name = options.path or ("stdin" if given is not None else options.place.path)
-    folder = _project(Path(name))
-    documents, exclusions = DocumentStore(), Exclusions(lambda: [folder], tuple)
+    folder, settings = _project(Path(name)), _settings(options)
+    documents, exclusions = DocumentStore(), Exclusions(lambda: [folder], lambda: settings.exclude)
     snapshot = _open(options, name, given, documents)
     hole = _hole(snapshot, options.place, options.hole)
     reason = exclusions.of_document(snapshot, snapshot.line_at(hole.start))
     if reason and not options.any_file:
         raise DocumentError(f"{reason}: add --any-file to have it filled all the same")
     site = site_of(snapshot, hole)
-    result = asyncio.run(_filled(snapshot, site, options, Related(documents, exclusions)))
+    result = asyncio.run(_filled(snapshot, site, options, settings, Related(documents, exclusions)))
     if not result.candidates:
         raise _Nothing(f"nothing to offer: {result.why_nothing}")
     old = snapshot.text[site.start : site.end]
@@ -153,6 +157,12 @@ def _fill_and_show(options: argparse.Namespace, given: bytes | None) -> None:
         output.print_middles(result.candidates, numbered=options.candidates > 1)
     if options.apply:
         _apply(options, snapshot, site, result.middle)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """An editor's settings, as far as there are options for them."""
+    engine = EngineSettings(url=options.engine_url, model=options.model, device=options.device)
+    return Settings(engine=engine, exclude=tuple(options.exclude))
 
 
 def _open(options: argparse.Namespace, name: str, given: bytes | None, documents: DocumentStore) -> Snapshot:
@@ -201,8 +211,10 @@ def _offset(snapshot: Snapshot, spot: Spot) -> int:
     return snapshot.line_start(line - 1) + column - 1
 
 
-async def _filled(snapshot: Snapshot, site: Site, options: argparse.Namespace, related: Related) -> Filled:
-    settings, hole = Settings(), site.hole
+async def _filled(
+    snapshot: Snapshot, site: Site, options: argparse.Namespace, settings: Settings, related: Related
+) -> Filled:
+    hole, wished = site.hole, settings.engine
     length = settings.inline.max_tokens if hole.kind in _SHORT else settings.function.max_tokens
     give_up = time.monotonic() + _RELATED_S
     while not await related.read() and time.monotonic() < give_up:
@@ -214,7 +226,8 @@ async def _filled(snapshot: Snapshot, site: Site, options: argparse.Namespace, r
         related=related.snippets(snapshot, site.start),
     )
     with output.Bar() as bar:
-        engine = await ready_engine(bar.load)
+        command = serve_command(wished.model, wished.device)
+        engine = await ready_engine(bar.load, command=command, url=wished.url)
         try:
             return await fill(engine, site.snapshot, hole, wanted, bar.draft)
         finally:

@@ -27,7 +27,7 @@ class Bar:
 
     def __init__(self) -> None:
         self._bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-        self._work = self._bar.add_task("Starting the engine", total=None)
+        self._work = self._bar.add_task("Waiting for the engine", total=None)
 
     def __enter__(self) -> Bar:
         self._show = asyncio.get_running_loop().call_later(_SHOW_AFTER_S, self._bar.start)

@@ -59,9 +59,9 @@ class LspClient:
         self._unasked: asyncio.Queue[Message | None] = asyncio.Queue()
         self._reader = asyncio.create_task(self._read())
 
-    async def initialize(self) -> None:
+    async def initialize(self, settings: Message | None = None) -> None:
         """`initialize` and `initialized`."""
-        options = {"statistics": False}  # nobody accepts what these commands ask for
+        options = {**(settings or {}), "statistics": False}  # nobody accepts what these commands ask for
         params = {
             "processId": os.getpid(),
             "rootUri": None,

@@ -9,6 +9,9 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 Device = Literal["auto", "cpu", "cuda"]
 
+UNKNOWN = "unknown setting"
+"""How the complaint begins about a setting that may be the editor's own: it is in none of our sections."""
+
 _T = TypeVar("_T")
 
 
@@ -68,7 +71,8 @@ class Settings:
 def updated(base: Settings, given: Any, now: Settings | None = None) -> tuple[Settings, list[str]]:
     """`base` with the values of the JSON object `given`, and one line for each that cannot be used.
 
-    A wrong value keeps the one in `now` (None: in `base`); null means "not given".
+    A wrong value keeps the one in `now` (None: in `base`); null means "not given". The key "inline.max_tokens" is the
+    same as "max_tokens" in "inline".
     """
     complaints: list[str] = []
     return _merge(base, now or base, given, "dg", complaints), complaints
@@ -83,11 +87,15 @@ def _merge(base: _T, now: _T, given: Any, path: str, complaints: list[str]) -> _
     hints = get_type_hints(type(base))
     changes: dict[str, Any] = {}
     for key, value in given.items():
+        section, dot, rest = key.partition(".")
+        if dot and dataclasses.is_dataclass(hints.get(section)):
+            key, value = section, {rest: value}
         name = f"{path}.{key}"
         if key not in hints:
-            complaints.append(f"unknown setting {name} (known here: {', '.join(hints)})")
+            complaints.append(_unknown(path, key, ", ".join(hints)))
         elif dataclasses.is_dataclass(hints[key]):
-            changes[key] = _merge(getattr(base, key), getattr(now, key), value, name, complaints)
+            # A section may be met twice: nested, and in a key with a dot.
+            changes[key] = _merge(changes.get(key, getattr(base, key)), getattr(now, key), value, name, complaints)
         elif value is not None:
             minimum = _minimum(base, key)
             if _fits(hints[key], value, minimum):
@@ -97,6 +105,12 @@ def _merge(base: _T, now: _T, given: Any, path: str, complaints: list[str]) -> _
                 kept = _shown(changes[key])
                 complaints.append(f"{name} takes {_takes(hints[key], minimum)}, not {_shown(value)}; it stays {kept}")
     return dataclasses.replace(base, **changes)  # type: ignore[type-var]
+
+
+def _unknown(path: str, key: str, known: str) -> str:
+    if path == "dg":
+        return f"{UNKNOWN} dg.{key} (known here: {known})"
+    return f"{path} has no setting {key} (it has: {known})"
 
 
 def _minimum(base: Any, key: str) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from dg_lsp.client.local import EngineClient, EngineUnavailable
+from dg_lsp.client.local import EngineClient, EngineUnavailable, cause_of
 from engine.protocol import Health, log_path, runtime_folder
 
 OnHealth = Callable[[Health], Awaitable[None]]
@@ -65,7 +65,10 @@ async def _found(engine: EngineClient, url: str) -> Health:
     try:
         return await engine.health()
     except EngineUnavailable as error:
-        raise EngineUnavailable(f"no engine at {url} ({error.__cause__ or error}): see dg.engine.url") from error
+        if isinstance(error.__cause__, (httpx.TransportError, OSError)):
+            why = f"nothing answers at {url} ({cause_of(error.__cause__)})"
+            raise EngineUnavailable(f"{why}: is dg.engine.url or --engine-url right?") from error
+        raise EngineUnavailable(f"{url}: {error}") from error
 
 
 async def _found_or_started(engine: EngineClient, command: Sequence[str]) -> Health:

@@ -32,6 +32,10 @@ class EngineUnavailable(Exception):
     """There is no engine to talk to; the text is one line that says why and what to do."""
 
 
+class BadAddress(EngineUnavailable):
+    """What should be the URL of an engine is none."""
+
+
 class EngineError(Exception):
     """The engine answered with an error; `code` is one of those of `engine.protocol.FillError`."""
 
@@ -44,7 +48,7 @@ class EngineError(Exception):
 class EngineClient:
     """Speaks to this user's engine, or to the one at `url`. Bound to one event loop.
 
-    Raises `EngineUnavailable` for a `url` that is none.
+    Raises `BadAddress` for a `url` that is none.
     """
 
     def __init__(self, url: str = "") -> None:
@@ -58,9 +62,9 @@ class EngineClient:
         try:
             base = httpx.URL(url or "http://engine")
         except httpx.InvalidURL as error:
-            raise EngineUnavailable(f"dg.engine.url {url!r} is no address ({error})") from None
+            raise BadAddress(f"the engine's URL {url!r} is no address ({error})") from None
         if base.scheme not in ("http", "https") or not base.host:
-            raise EngineUnavailable(f"dg.engine.url takes http://HOST:PORT or https://HOST:PORT, not {url!r}")
+            raise BadAddress(f"an engine's URL is http://HOST:PORT or https://HOST:PORT, not {url!r}")
         self._http = httpx.AsyncClient(transport=transport, base_url=base, timeout=timeout, headers=headers)
 
     async def health(self) -> Health:
@@ -68,7 +72,7 @@ class EngineClient:
         try:
             response = await self._http.get("/health", timeout=_HEALTH_TIMEOUT_S)
         except (httpx.TransportError, OSError) as error:
-            raise EngineUnavailable(f"the engine does not answer ({_cause(error)}): run `dg-lsp doctor`") from error
+            raise EngineUnavailable(f"the engine does not answer ({cause_of(error)}): run `dg-lsp doctor`") from error
         if response.status_code != 200:
             raise EngineUnavailable(_refusal(response.status_code, response.content).message)
         try:
@@ -95,7 +99,7 @@ class EngineClient:
                     elif event == "error":
                         raise _failure(data)
         except (httpx.TransportError, OSError) as error:
-            raise EngineUnavailable(f"the engine is gone ({_cause(error)}): run `dg-lsp doctor`") from error
+            raise EngineUnavailable(f"the engine is gone ({cause_of(error)}): run `dg-lsp doctor`") from error
         raise EngineUnavailable("the engine stopped in the middle of an answer: run `dg-lsp doctor`")
 
     async def close(self) -> None:
@@ -159,5 +163,6 @@ def _refusal(status: int, body: bytes) -> EngineError:
         return EngineError("engine", f"the engine answered with HTTP status {status}")
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: BaseException) -> str:
+    """What went wrong with a connection, in a few words."""
     return str(error) or type(error).__name__

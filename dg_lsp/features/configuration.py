@@ -11,9 +11,10 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from dg_lsp.session import Session
-from dg_lsp.settings import Settings, updated
+from dg_lsp.settings import UNKNOWN, Settings, updated
 
 _SECTION = "dg"
+_PREFIX = f"{_SECTION}."
 _KEYS = {field.name for field in dataclasses.fields(Settings)}
 
 
@@ -40,7 +41,7 @@ class Configuration:
         """Ask for the configuration anew, or take what an editor told that cannot be asked."""
         if self._can_be_asked():
             await self.pull()
-        elif isinstance(params.settings, dict) and params.settings.keys() & {_SECTION, *_KEYS}:
+        elif isinstance(params.settings, dict) and _concerns_us(params.settings):
             self._take(_section(params.settings))
 
     async def pull(self) -> None:
@@ -88,13 +89,19 @@ class Configuration:
         for complaint in new:
             params = types.LogMessageParams(type=types.MessageType.Warning, message=complaint)
             self._server.window_log_message(params)
-        # An editor may keep settings of its own in the section: unknown ones only stand in the log.
-        if wrong := [complaint for complaint in new if not complaint.startswith("unknown")]:
+        # An editor may keep settings of its own beside our sections: they only stand in the log.
+        if wrong := [complaint for complaint in new if not complaint.startswith(UNKNOWN)]:
             more = f" (and {len(wrong) - 1} more: see the log)" if len(wrong) > 1 else ""
             message = f"dg-lsp: {wrong[0]}{more}"
             self._server.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
 
 
+def _concerns_us(given: dict[str, Any]) -> bool:
+    return any(key.partition(".")[0] in {_SECTION, *_KEYS} for key in given)
+
+
 def _section(given: Any) -> Any:
-    """The settings themselves, where an editor wraps them in their section."""
-    return given[_SECTION] if isinstance(given, dict) and _SECTION in given else given
+    """The settings themselves, where an editor wraps them in their section, or has it in their keys."""
+    if not isinstance(given, dict):
+        return given
+    return given[_SECTION] if _SECTION in given else {key.removeprefix(_PREFIX): given[key] for key in given}

@@ -56,11 +56,43 @@ def test_a_later_update_lies_over_an_earlier_one() -> None:
         ({"inline": 7}, "dg.inline takes an object with settings, not 7"),
         ("all", 'dg takes an object with settings, not "all"'),
         ({"inlin": {}}, "unknown setting dg.inlin (known here: engine, inline, function, exclude, statistics)"),
-        ({"function": {"tokens": 5}}, "unknown setting dg.function.tokens (known here: max_tokens)"),
+        ({"function": {"tokens": 5}}, "dg.function has no setting tokens (it has: max_tokens)"),
+        ({"function.tokens": 5}, "dg.function has no setting tokens (it has: max_tokens)"),
+        (
+            {"trace.server": "off"},
+            "unknown setting dg.trace.server (known here: engine, inline, function, exclude, statistics)",
+        ),
+        (
+            {"exclude.all": True},
+            "unknown setting dg.exclude.all (known here: engine, inline, function, exclude, statistics)",
+        ),
+        (
+            {"inline.deadline_ms": 0},
+            "dg.inline.deadline_ms takes a whole number from 1 up, not 0; it stays 300",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_what_the_setting_takes_and_changes_nothing(given: Any, complaint: str) -> None:
     assert updated(Settings(), given) == (Settings(), [complaint])
+
+
+def test_a_key_with_a_dot_names_a_setting_in_its_section() -> None:
+    given = {"inline.deadline_ms": 500, "engine.url": "http://gpu:8765", "inline.max_tokens": None, "exclude": ["a"]}
+    assert updated(Settings(), given) == (
+        Settings(inline=InlineSettings(deadline_ms=500), engine=EngineSettings(url="http://gpu:8765"), exclude=("a",)),
+        [],
+    )
+
+
+def test_of_a_setting_given_in_both_forms_the_last_counts_and_the_others_stay() -> None:
+    nested = {"deadline_ms": 5, "max_tokens": 6}
+    for given, deadline in (
+        ({"inline.deadline_ms": 7, "inline.enabled": False, "inline": nested}, 5),
+        ({"inline": nested, "inline.deadline_ms": 7, "inline.enabled": False}, 7),
+    ):
+        settings, complaints = updated(Settings(), given)
+        assert settings.inline == InlineSettings(deadline_ms=deadline, max_tokens=6, enabled=False)
+        assert complaints == []
 
 
 def test_a_list_is_taken_whole() -> None:

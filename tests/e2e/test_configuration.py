@@ -45,7 +45,7 @@ def wanted(lsp: LspSession, engine: ScriptedEngine) -> int:
     return tokens
 
 
-def test_a_wrong_value_is_logged_and_shown_once_and_an_unknown_setting_only_logged(
+def test_a_wrong_value_is_logged_and_shown_once_and_an_unknown_setting_of_no_section_only_logged(
     lsp: LspSession, scripted_engine: StartEngine
 ) -> None:
     scripted_engine()
@@ -56,6 +56,13 @@ def test_a_wrong_value_is_logged_and_shown_once_and_an_unknown_setting_only_logg
     unknown = "unknown setting dg.speed (known here: engine, inline, function, exclude, statistics)"
     assert lsp.logged() == [wrong, unknown]
     assert lsp.shown() == [f"dg-lsp: {wrong}"]
+
+
+def test_a_setting_that_its_section_does_not_know_is_shown(lsp: LspSession, start: StartEngine) -> None:
+    start(initializationOptions={"function": {"tokens": 5}})
+    unknown = "dg.function has no setting tokens (it has: max_tokens)"
+    assert lsp.logged() == [unknown]
+    assert lsp.shown() == [f"dg-lsp: {unknown}"]
 
 
 def test_a_wrong_value_keeps_the_last_right_one(lsp: LspSession, start: StartEngine) -> None:
@@ -71,12 +78,20 @@ def test_a_wrong_value_keeps_the_last_right_one(lsp: LspSession, start: StartEng
 
 
 @pytest.mark.parametrize(
-    "settings", [{"dg": {"inline": {"max_tokens": 7}}}, {"inline": {"max_tokens": 7}}], ids=["in its section", "bare"]
+    "settings",
+    [
+        {"dg": {"inline": {"max_tokens": 7}}},
+        {"dg": {"inline.max_tokens": 7}},
+        {"inline": {"max_tokens": 7}},
+        {"inline.max_tokens": 7},
+        {"dg.inline.max_tokens": 7},
+    ],
+    ids=["in its section", "in its section, dotted", "bare", "dotted", "with its section in the key"],
 )
 def test_an_editor_that_cannot_be_asked_tells_its_configuration(
     lsp: LspSession, start: StartEngine, settings: Any
 ) -> None:
-    engine = start(capabilities=PUSHED, initializationOptions={"dg": {"inline": {"max_tokens": 5}}})
+    engine = start(capabilities=PUSHED, initializationOptions={"dg.inline.max_tokens": 5})
     assert wanted(lsp, engine) == 5
     lsp.notify("workspace/didChangeConfiguration", {"settings": settings})
     assert wanted(lsp, engine) == 7

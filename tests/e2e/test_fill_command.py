@@ -162,6 +162,20 @@ def test_the_real_engine_is_started_on_demand_and_outlives_the_command(begin: Co
         assert not (folder / "engine.sock").exists()
 
 
+def test_an_engine_is_started_with_the_model_and_the_device_that_are_named(begin: Command, tmp_path: Path) -> None:
+    path = written(tmp_path, STUB)
+    with short_folder() as folder:
+        named = ("--model", "no/such-model", "--device", "cpu")
+        try:
+            status, _, err = outcome(begin("fill", f"{path}:3:5", *named, runtime_folder=folder))
+            assert (status, "no/such-model" in err) == (3, True)
+        finally:
+            stop = [sys.executable, "-m", "engine.cli", "stop"]
+            subprocess.run(stop, env={**os.environ, "DG_RUNTIME_DIR": str(folder)}, check=True, capture_output=True)
+    status, _, err = outcome(begin("fill", f"{path}:3:5", "--device", "tpu"))
+    assert (status, "invalid choice: 'tpu'" in err) == (2, True)
+
+
 # Which files, which holes
 
 
@@ -197,6 +211,20 @@ def test_what_the_file_imports_is_shown_to_the_model(
     assert outcome(begin("fill", f"{path}:3:12"))[0] == 0
     (snippet,) = engine.seen()[0]["request"]["related"]
     assert snippet == {"path": "shapes.py", "text": "def area(width, height):\n    return width * height"}
+
+
+def test_what_is_excluded_is_not_filled_and_shown_to_no_model(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path
+) -> None:
+    engine = scripted_engine("--middle", "x + 1")
+    written(tmp_path, "def area(width, height):\n    return width * height\n", "shapes.py")
+    path = written(tmp_path, "from shapes import area\n\nprint(area())\n")
+    assert outcome(begin("fill", f"{path}:3:12", "--exclude", "*.md", "--exclude", "shapes.py"))[0] == 0
+    assert engine.seen()[0]["request"]["related"] == []
+    status, _, err = outcome(begin("fill", f"{path}:3:12", "--exclude", "sample.py"))
+    assert (status, "sample.py is excluded" in err) == (2, True)
+    secret = written(tmp_path, "KEY = 1\n", ".env.py.env")
+    assert outcome(begin("fill", f"{secret}:1:1", "--exclude", "!.env.py.env")) == (0, "x + 1\n", "")
 
 
 CALLS = "def area(width, height):\n    if width:\n        return scaled(width, 2)\n    return 0\n"

@@ -391,6 +391,17 @@ def test_beside_another_server_that_suggests_one_suggestion_is_shown_and_taken(n
     assert "more servers suggest inline: other" in editor.text
 
 
+@pytest.mark.parametrize("settings", [{"engine": {"url": "http://127.0.0.1:9"}}, {"engine.url": "http://127.0.0.1:9"}])
+def test_the_doctor_looks_at_the_engine_that_the_settings_name(neovim: Start, settings: Any) -> None:
+    editor = neovim(settings=settings)
+    editor.command("Dg doctor")
+    eventually(lambda: "nothing answers at http://127.0.0.1:9 " in editor.text)
+    assert "torch" not in editor.text
+    editor.command("close")
+    editor.command("checkhealth dg")
+    assert "nothing answers at http://127.0.0.1:9 " in editor.text
+
+
 def test_health_is_told_in_full(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(neovim, engines)
     editor.command("checkhealth dg")

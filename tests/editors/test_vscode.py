@@ -148,6 +148,24 @@ def test_the_doctor_reports_in_a_terminal(window: Code) -> None:
     window.command("workbench.action.terminal.killAll")
 
 
+def test_the_doctor_looks_at_the_engine_that_the_settings_name(window: Code) -> None:
+    configure = "await vscode.workspace.getConfiguration('dg').update('engine.url', value, true)"
+    url = "http://127.0.0.1:9/it's"  # in a shell's quotes
+    window.api(configure, value=url)
+    try:
+        window.command("dg.doctor")
+        terminal = window.page.locator(".terminal-wrapper.active .xterm-rows").first  # above it the command may stick
+
+        def report() -> str:
+            return "".join(terminal.inner_text().split()) if terminal.count() else ""  # lines are broken anywhere
+
+        eventually(lambda: f"nothinganswersat{url}(" in report(), what="the report")
+        assert "torch" not in report()
+    finally:
+        window.api(configure, value=None)
+        window.command("workbench.action.terminal.killAll")
+
+
 def test_the_walkthrough_shows_its_four_steps(window: Code) -> None:
     window.command("workbench.action.openWalkthrough", "dg-lsp.dg-lsp#start", False)
     steps = window.page.locator(".getting-started-step .step-title")

@@ -6,6 +6,7 @@ import { showMenu } from "./menu";
 import { Pause } from "./pause";
 import { NEUTRAL_FOLDER } from "./processes";
 import { Server } from "./server";
+import { engineUrl } from "./settings";
 import { Status } from "./status";
 
 const ASKED = "askedToInstall";
@@ -145,7 +146,9 @@ class Extension {
       void window.showInformationMessage("dg-lsp: the server is not installed.");
       return;
     }
-    const words = [this.command.program, ...this.command.args, "doctor"];
+    // Only where it is set: an older server does not know the option.
+    const elsewhere = engineUrl() === "" ? [] : [`--engine-url=${engineUrl()}`];
+    const words = [this.command.program, ...this.command.args, "doctor", ...elsewhere];
     const terminal = window.createTerminal({ name: "dg-lsp doctor", cwd: NEUTRAL_FOLDER });
     terminal.show();
     terminal.sendText(words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" "));

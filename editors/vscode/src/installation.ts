@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type CancellationToken, type ExtensionContext, type LogOutputChannel, ProgressLocation, window, workspace } from "vscode";
 import { anyPython, onPath } from "./python";
 import { type Ended, run } from "./processes";
-import { ownSetting, withHome } from "./settings";
+import { engineUrl, ownSetting, withHome } from "./settings";
 
 type Outcome = "installed" | "cancelled" | "no python" | "failed";
 
@@ -116,7 +116,7 @@ export class Installation {
 
 /** Whether the engine runs here: not where the user named one elsewhere. */
 export function needsEngine(): boolean {
-  return workspace.getConfiguration("dg").get("engine.url", "") === "";
+  return engineUrl() === "";
 }
 
 /** What pip is asked for: dg-lsp from a source, with its engine where that runs here. */

@@ -9,6 +9,11 @@ export function ownSetting(name: (typeof OWN_SETTINGS)[number]): string {
   return workspace.getConfiguration("dg").get(name, "");
 }
 
+/** The URL of the engine elsewhere that the server is to use; empty: it runs here. */
+export function engineUrl(): string {
+  return workspace.getConfiguration("dg").get("engine.url", "");
+}
+
 /** A path as the user wrote it, with the home folder in the place of a leading `~`. */
 export function withHome(path: string): string {
   return path.replace(/^~(?=\/)/, homedir());

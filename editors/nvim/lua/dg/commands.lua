@@ -81,9 +81,8 @@ local function doctor()
   if not client.executable() then
     return
   end
-  local command = vim.list_extend(vim.deepcopy(require('dg.config').options.cmd), { 'doctor' })
   client.say('the doctor is looking ...')
-  vim.system(command, { text = true }, function(done)
+  vim.system(require('dg.config').doctor(), { text = true }, function(done)
     vim.schedule(function()
       show('doctor', vim.split(vim.trim(done.stdout .. done.stderr), '\n', { plain = true }))
     end)

@@ -53,4 +53,14 @@ function M.set(given)
   M.options = vim.tbl_extend('force', vim.deepcopy(M.defaults), given)
 end
 
+--- How `dg-lsp doctor` is run: with the engine elsewhere that the settings name, nested or by a key with a dot.
+---@return string[]
+function M.doctor()
+  local settings = M.options.settings
+  local url = settings['engine.url'] or vim.tbl_get(settings, 'engine', 'url')
+  -- Only where it is set: an older server does not know the option.
+  local options = type(url) == 'string' and url ~= '' and { '--engine-url=' .. url } or {}
+  return vim.list_extend(vim.list_extend(vim.deepcopy(M.options.cmd), { 'doctor' }), options)
+end
+
 return M

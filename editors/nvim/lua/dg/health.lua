@@ -38,7 +38,7 @@ local function server(cmd)
     return
   end
   health.ok(path)
-  local code, lines = run(vim.list_extend(vim.deepcopy(cmd), { 'doctor' }))
+  local code, lines = run(require('dg.config').doctor())
   for _, line in ipairs(lines) do
     health.info(line)
   end
