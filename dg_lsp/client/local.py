@@ -32,6 +32,10 @@ class EngineUnavailable(Exception):
     """There is no engine to talk to; the text is one line that says why and what to do."""
 
 
+class EngineGone(EngineUnavailable):
+    """Nothing listens where the engine was: it had ended before it was asked, as it does when it was idle for long."""
+
+
 class EngineError(Exception):
     """The engine answered with an error; `code` is one of those of `engine.protocol.FillError`."""
 
@@ -64,11 +68,14 @@ class EngineClient:
         self._http = httpx.AsyncClient(transport=transport, base_url=base, timeout=timeout, headers=headers)
 
     async def health(self) -> Health:
-        """How the engine is. Raises `EngineUnavailable` when nothing answers within two seconds."""
+        """How the engine is. Raises `EngineUnavailable` when nothing answers within two seconds.
+
+        It is an `EngineGone`, here and for a fill, where nothing listens.
+        """
         try:
             response = await self._http.get("/health", timeout=_HEALTH_TIMEOUT_S)
         except (httpx.TransportError, OSError) as error:
-            raise EngineUnavailable(f"the engine does not answer ({_cause(error)}): run `dg-lsp doctor`") from error
+            raise _unavailable("the engine does not answer", error) from error
         if response.status_code != 200:
             raise EngineUnavailable(_refusal(response.status_code, response.content).message)
         try:
@@ -95,7 +102,7 @@ class EngineClient:
                     elif event == "error":
                         raise _failure(data)
         except (httpx.TransportError, OSError) as error:
-            raise EngineUnavailable(f"the engine is gone ({_cause(error)}): run `dg-lsp doctor`") from error
+            raise _unavailable("the engine is gone", error) from error
         raise EngineUnavailable("the engine stopped in the middle of an answer: run `dg-lsp doctor`")
 
     async def close(self) -> None:
@@ -159,5 +166,6 @@ def _refusal(status: int, body: bytes) -> EngineError:
         return EngineError("engine", f"the engine answered with HTTP status {status}")
 
 
-def _cause(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _unavailable(what: str, error: Exception) -> EngineUnavailable:
+    kind = EngineGone if isinstance(error, httpx.ConnectError) else EngineUnavailable
+    return kind(f"{what} ({str(error) or type(error).__name__}): run `dg-lsp doctor`")
