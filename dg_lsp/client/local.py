@@ -72,6 +72,7 @@ class EngineClient:
 
         It is an `EngineGone`, here and for a fill, where nothing listens.
         """
+        self._check_open()
         try:
             response = await self._http.get("/health", timeout=_HEALTH_TIMEOUT_S)
         except (httpx.TransportError, OSError) as error:
@@ -89,6 +90,7 @@ class EngineClient:
         Closing the iterator closes the request, which stops the engine's work. Raises `EngineError` when
         the engine refuses or fails, `EngineUnavailable` when it is gone or goes before the result.
         """
+        self._check_open()
         try:
             async with self._http.stream("POST", "/v1/fill", json=to_json(request)) as response:
                 if response.status_code != 200:
@@ -106,8 +108,13 @@ class EngineClient:
         raise EngineUnavailable("the engine stopped in the middle of an answer: run `dg-lsp doctor`")
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. Who asks after that is told that the engine is gone."""
         await self._http.aclose()
+
+    def _check_open(self) -> None:
+        # Requests of several documents share a client, and the first that finds the engine gone closes it.
+        if self._http.is_closed:
+            raise EngineGone("the engine is gone: ask again")
 
 
 def _pass_over_late_reads(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -114,9 +114,9 @@ class AtCursor:
         session, uri, line = self._session, offer.snapshot.uri, offer.snapshot.line_at(offer.hole.start)
         try:
             filled = await self._asked(turn, engine, offer, trigger)
-        except EngineUnavailable:
-            if session.launcher.starting:
-                session.status.silent(f"no suggestion: {RESTARTED}", uri=uri, line=line)
+        except EngineUnavailable as error:
+            why = RESTARTED if session.launcher.starting else str(error)
+            session.status.silent(f"no suggestion: {why}", uri=uri, line=line)
             return None
         except EngineError as error:
             if error.code == "cancelled":  # by a manual request, from another window

@@ -105,6 +105,29 @@ async def test_an_automatic_request_gets_nothing_and_the_engine_is_started_for_t
     assert {kind for kind, _ in editor.statuses} == {"Normal"}
 
 
+async def test_a_request_that_comes_to_an_engine_found_gone_by_another_one_gets_nothing_and_a_reason(
+    editor: Editor,
+) -> None:
+    other = "file:///tmp/other.py"
+    editor.open(other)
+    await editor.leave_idle()
+    editor.start_ms = 500
+    editor.session.settings = Settings(inline=InlineSettings(debounce_ms=100, manual_deadline_ms=20_000))
+    later, found = await asyncio.gather(editor.ask(AUTOMATIC, other), editor.ask(INVOKED))
+    assert later is None
+    assert editor.latest(other) == f"no suggestion: {RESTARTED}"
+    assert found
+    assert editor.starts == 2
+
+
+async def test_two_requests_by_hand_are_both_answered_by_the_engine_that_is_started(editor: Editor) -> None:
+    other = "file:///tmp/other.py"
+    editor.open(other)
+    await editor.leave_idle()
+    assert all(await asyncio.gather(editor.ask(INVOKED), editor.ask(INVOKED, other)))
+    assert editor.starts == 2
+
+
 async def test_a_request_by_hand_does_not_wait_longer_than_its_deadline(editor: Editor) -> None:
     await editor.leave_idle()
     editor.start_ms = 60_000
@@ -134,6 +157,7 @@ async def test_an_engine_that_dies_in_mid_fill_is_an_error_and_the_next_request_
     assert editor.status.state.kind == "Error"
     assert editor.starts == 1
     editor.script = ()
+    editor.engines.end()  # wait for its end, else it would be taken for one that lives
     assert await editor.ask(INVOKED) is None
     await asyncio.sleep(0)
     assert (editor.status.state.kind, editor.status.state.message) == ("Normal", RESTARTED)

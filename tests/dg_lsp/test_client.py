@@ -99,6 +99,22 @@ async def test_an_engine_that_dies_in_mid_answer_is_unavailable(
     await engine.close()
 
 
+async def test_what_is_asked_of_a_client_closed_meanwhile_finds_the_engine_gone(
+    scripted_engine: Callable[..., ScriptedEngine],
+) -> None:
+    scripted_engine("--steps", "1000", "--step-ms", "5")
+    engine = EngineClient()
+    running = engine.fill(REQUEST)
+    await running.__anext__()
+    await engine.close()
+    with pytest.raises(EngineUnavailable):
+        _ = [answer async for answer in running]
+    with pytest.raises(EngineGone, match="ask again"):
+        _ = [answer async for answer in engine.fill(REQUEST)]
+    with pytest.raises(EngineGone, match="ask again"):
+        await engine.health()
+
+
 async def test_an_engine_whose_socket_is_missing_is_gone(runtime_folder: Path) -> None:
     engine = EngineClient()
     with pytest.raises(EngineGone, match="dg-lsp doctor"):
