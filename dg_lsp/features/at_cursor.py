@@ -71,10 +71,12 @@ class AtCursor:
             return self._nothing(f"no suggestion: {uri} is not open", uri, line)
         line = min(line, snapshot.line_count - 1)
         offset = snapshot.offset_at(position, session.encoding)
-        if not trigger.manual and (reason := unwanted(session.settings.inline, snapshot, offset)):
-            return self._left_out(reason, uri, line)
         if reason := session.exclusions.of_document(snapshot, line):
             return self._left_out(reason, uri, line)
+        if not trigger.manual:
+            if reason := unwanted(session.settings.inline, snapshot, offset):
+                return self._turned_off(reason, uri, line)
+            session.status.turned_on()
         engine = session.launcher.engine()
         if engine is None:
             return self._nothing("no suggestion: the engine is not ready yet", uri, line)
@@ -86,6 +88,9 @@ class AtCursor:
 
     async def _left_out(self, reason: str, uri: str, line: int) -> None:
         self._session.status.left_out(reason, uri=uri, line=line)
+
+    async def _turned_off(self, reason: str, uri: str, line: int) -> None:
+        self._session.status.turned_off(reason, uri=uri, line=line)
 
     def _hole(self, snapshot: Snapshot, offset: int, selected: types.SelectedCompletionInfo | None) -> tuple[Hole, str]:
         """The hole, and the text that an item must begin with.

@@ -109,7 +109,10 @@ class Configuration:
         return bool(workspace and workspace.configuration)
 
     def _take(self, given: Any) -> None:
-        self._session.settings, complaints = updated(self._base, given, self._session.settings)
+        before = self._session.settings
+        self._session.settings, complaints = updated(self._base, given, before)
+        if self._session.settings.inline != before.inline:
+            self._session.status.turned_on()  # if they are still turned off, the next request tells
         self._report(complaints)
 
     def _report(self, complaints: list[str]) -> None:

@@ -56,6 +56,7 @@ class Status:
         self._starting = False
         self._gone = False
         self._left_out = ""
+        self._turned_off = ""
         self._failure = ""
         self._working = 0
         self._sent: State | None = None
@@ -73,8 +74,8 @@ class Status:
         if health.state == "loading":
             what = RESTARTED if self._gone else "Loading model"
             return State("loading", "Normal", f"{what}, {int(100 * health.progress)} %", busy=True)
-        if self._left_out:
-            return State("inactive", "Inactive", self._left_out, busy)
+        if reason := self._left_out or self._turned_off:
+            return State("inactive", "Inactive", reason, busy)
         if self._failure:
             return State("error", "Warning", self._failure, busy)
         if self.latency.slow:
@@ -142,6 +143,17 @@ class Status:
     def admitted(self) -> None:
         """Show that the user is in a document that is not left out."""
         self._left_out = ""
+        self._send()
+
+    def turned_off(self, reason: str, *, uri: str = "", line: int | None = None) -> None:
+        """Show why nothing is suggested unasked in a document that is not left out, until it is `turned_on`."""
+        self._left_out, self._turned_off = "", reason
+        self._send()
+        self.silent(f"no suggestion: {reason}", uri=uri, line=line)
+
+    def turned_on(self) -> None:
+        """Show that suggestions are wanted unasked."""
+        self._turned_off = ""
         self._send()
 
     def served(self) -> None:

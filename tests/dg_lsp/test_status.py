@@ -126,6 +126,25 @@ async def test_a_document_left_out_is_shown_until_another_one_is_served(status: 
     assert status.state.name == "ready"
 
 
+async def test_what_is_turned_off_and_what_is_left_out_are_shown_apart(status: Status) -> None:
+    await status.engine(READY)
+    status.turned_off("turned off")
+    status.admitted()
+    status.served()
+    with status.busy():
+        pass
+    assert (status.state.kind, status.state.message) == ("Inactive", "turned off")
+    status.left_out("a.key is on the list of secret files")
+    assert status.state.message.startswith("a.key")
+    status.turned_off("turned off")  # in another document
+    assert status.state.message == "turned off"
+    status.left_out("a.key is on the list of secret files")
+    status.turned_on()
+    assert status.state.message.startswith("a.key")
+    status.admitted()
+    assert status.state.name == "ready"
+
+
 async def test_slow_fills_are_shown_with_what_to_change_until_they_are_fast_again(status: Status) -> None:
     await status.engine(READY)
     for _ in range(20):
