@@ -10,6 +10,7 @@ from typing import Any
 from dg_lsp.context.exclusions import file_name
 
 SUPERSEDED = "a newer request or an edit came before the answer"
+RESTARTED = "the engine is gone: it is started again"
 
 _KEPT = 50
 

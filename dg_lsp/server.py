@@ -45,21 +45,20 @@ def create_server() -> Server:
         return await ready_engine(status.engine, command=command, url=engine.url)
 
     session = Session(launcher=Launcher(start, status.no_engine), status=status)
-    _register_lifecycle(server, session)
+    configuration = Configuration(server, session)
+    _register_lifecycle(server, session, configuration)
     _register_documents(server, session)
     _register_explain(server, session)
     inline, actions = InlineCompletion(session), CodeActions(server, session)
     # T1: without options the capability would not be advertised.
     feature = server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
-    feature(at_dispatch(inline.request))
-    _register_actions(server, actions)
-    server.feature("dg/watch")(at_dispatch(Watch(server, session).request))
+    feature(at_dispatch(configuration.first(inline.request)))
+    _register_actions(server, actions, configuration)
+    server.feature("dg/watch")(at_dispatch(configuration.first(Watch(server, session).request)))
     return server
 
 
-def _register_lifecycle(server: Server, session: Session) -> None:
-    configuration = Configuration(server, session)
-
+def _register_lifecycle(server: Server, session: Session, configuration: Configuration) -> None:
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
         session.capabilities = params.capabilities
@@ -68,7 +67,7 @@ def _register_lifecycle(server: Server, session: Session) -> None:
         session.folders = lambda: _folders(server)
         session.status.editor = editor_name(params)
         configuration.initialize(params.initialization_options)
-        _register_completion(server, session)
+        _register_completion(server, session, configuration)
         server.watch_editor(params.process_id)
 
     @server.feature(types.INITIALIZED)
@@ -89,12 +88,12 @@ def _register_lifecycle(server: Server, session: Session) -> None:
         session.statistics.close()
 
 
-def _register_completion(server: Server, session: Session) -> None:
+def _register_completion(server: Server, session: Session, configuration: Configuration) -> None:
     """Only where the editor has no ghost text: one with both would show each text twice."""
     text_document = session.capabilities.text_document
     if text_document is None or text_document.inline_completion is None:
         completion = Completion(session)
-        server.feature(types.TEXT_DOCUMENT_COMPLETION, OPTIONS)(at_dispatch(completion.request))
+        server.feature(types.TEXT_DOCUMENT_COMPLETION, OPTIONS)(at_dispatch(configuration.first(completion.request)))
         server.feature(types.COMPLETION_ITEM_RESOLVE)(plain(completion.resolve))
 
 
@@ -106,9 +105,9 @@ def _register_explain(server: Server, session: Session) -> None:
     server.command("dg.explain")(lambda *arguments: explain.answer(*arguments[:1]))
 
 
-def _register_actions(server: Server, actions: CodeActions) -> None:
+def _register_actions(server: Server, actions: CodeActions, configuration: Configuration) -> None:
     options = types.CodeActionOptions(code_action_kinds=list(KINDS), resolve_provider=True)
-    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(at_dispatch(actions.offer))
+    server.feature(types.TEXT_DOCUMENT_CODE_ACTION, options)(at_dispatch(configuration.first(actions.offer)))
     server.feature(types.CODE_ACTION_RESOLVE)(at_dispatch(actions.resolve))
     server.command(COMMAND)(lambda *arguments: actions.execute(*arguments[:1]))
 

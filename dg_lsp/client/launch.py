@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from dg_lsp.client.local import EngineClient, EngineUnavailable, cause_of
+from dg_lsp.client.local import EngineClient, EngineGone, EngineUnavailable, cause_of
 from engine.protocol import Health, log_path, runtime_folder
 
 OnHealth = Callable[[Health], Awaitable[None]]
@@ -137,10 +137,10 @@ def _last_line(start: int) -> str:
 
 
 class Launcher:
-    """Keeps one engine at hand for a process that lives long; starts it when needed and after it died.
+    """Keeps one engine at hand for a process that lives long; starts it when needed and after it ended.
 
-    `start` finds or starts an engine; `on_failure` hears why there is none. Starts after the first lie
-    at least `retry_after_s` apart.
+    `start` finds or starts an engine; `on_failure` hears why there is none. After each start but the first,
+    `retry_after_s` go by before the next one.
     """
 
     def __init__(
@@ -154,8 +154,13 @@ class Launcher:
         self._retry_after_s = retry_after_s
         self._engine: EngineClient | None = None
         self._launch: asyncio.Task[EngineClient | None] | None = None
-        self._restarted_at = float("-inf")
+        self._next_start = float("-inf")
         self._failure = ""
+
+    @property
+    def starting(self) -> bool:
+        """Whether an engine is on its way."""
+        return self._launch is not None and not self._launch.done()
 
     def engine(self) -> EngineClient | None:
         """The engine if it is ready, else None, and it is being started unless that was tried just now."""
@@ -170,27 +175,32 @@ class Launcher:
                 await _health_of_busy(engine)
                 return engine
             except EngineUnavailable as error:
-                await self.lost(engine, str(error))
+                await self.lost(engine, error)
         launch = self._begin()
         # shield: others wait for the same start.
         if launch.done() or (started := await asyncio.shield(launch)) is None:
             raise EngineUnavailable(self._failure)
         return started
 
-    async def lost(self, engine: EngineClient, why: str) -> None:
-        """Tell that `engine` is gone: the next request starts another."""
-        if self._engine is engine:
-            self._engine, self._failure = None, why
-            await engine.close()
-            await self._on_failure(why)
+    async def lost(self, engine: EngineClient, error: EngineUnavailable) -> None:
+        """Take in that `engine` is gone.
+
+        One that had ended before it was asked is started again at once, unless it was started just now. The death of
+        another is a failure, and the next request starts one.
+        """
+        if self._engine is not engine:
+            return
+        self._engine, self._failure = None, str(error)
+        again = isinstance(error, EngineGone) and not self._begin().done()
+        await engine.close()
+        if not again:
+            await self._on_failure(self._failure)
 
     def _begin(self) -> asyncio.Task[EngineClient | None]:
-        now = asyncio.get_running_loop().time()
         if self._launch is None:
             self._launch = asyncio.create_task(self._launching())
-        elif self._launch.done() and now - self._restarted_at >= self._retry_after_s:
-            self._restarted_at = now
-            self._launch = asyncio.create_task(self._launching())
+        elif self._launch.done() and asyncio.get_running_loop().time() >= self._next_start:
+            self._launch = asyncio.create_task(self._launching_again())
         return self._launch
 
     async def _launching(self) -> EngineClient | None:
@@ -200,3 +210,10 @@ class Launcher:
             self._failure = str(error)
             await self._on_failure(self._failure)
         return self._engine
+
+    async def _launching_again(self) -> EngineClient | None:
+        try:
+            return await self._launching()
+        finally:
+            # From its end: the start of an engine that dies at once, again and again, may itself take longer than this.
+            self._next_start = asyncio.get_running_loop().time() + self._retry_after_s

@@ -36,6 +36,10 @@ class BadAddress(EngineUnavailable):
     """What should be the URL of an engine is none."""
 
 
+class EngineGone(EngineUnavailable):
+    """Nothing listens where the engine was: it had ended before it was asked, as it does when it was idle for long."""
+
+
 class EngineError(Exception):
     """The engine answered with an error; `code` is one of those of `engine.protocol.FillError`."""
 
@@ -68,11 +72,15 @@ class EngineClient:
         self._http = httpx.AsyncClient(transport=transport, base_url=base, timeout=timeout, headers=headers)
 
     async def health(self) -> Health:
-        """How the engine is. Raises `EngineUnavailable` when nothing answers within two seconds."""
+        """How the engine is. Raises `EngineUnavailable` when nothing answers within two seconds.
+
+        It is an `EngineGone`, here and for a fill, where nothing listens.
+        """
+        self._check_open()
         try:
             response = await self._http.get("/health", timeout=_HEALTH_TIMEOUT_S)
         except (httpx.TransportError, OSError) as error:
-            raise EngineUnavailable(f"the engine does not answer ({cause_of(error)}): run `dg-lsp doctor`") from error
+            raise _unavailable("the engine does not answer", error) from error
         if response.status_code != 200:
             raise EngineUnavailable(_refusal(response.status_code, response.content).message)
         try:
@@ -86,6 +94,7 @@ class EngineClient:
         Closing the iterator closes the request, which stops the engine's work. Raises `EngineError` when
         the engine refuses or fails, `EngineUnavailable` when it is gone or goes before the result.
         """
+        self._check_open()
         try:
             async with self._http.stream("POST", "/v1/fill", json=to_json(request)) as response:
                 if response.status_code != 200:
@@ -99,12 +108,17 @@ class EngineClient:
                     elif event == "error":
                         raise _failure(data)
         except (httpx.TransportError, OSError) as error:
-            raise EngineUnavailable(f"the engine is gone ({cause_of(error)}): run `dg-lsp doctor`") from error
+            raise _unavailable("the engine is gone", error) from error
         raise EngineUnavailable("the engine stopped in the middle of an answer: run `dg-lsp doctor`")
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. Who asks after that is told that the engine is gone."""
         await self._http.aclose()
+
+    def _check_open(self) -> None:
+        # Requests of several documents share a client, and the first that finds the engine gone closes it.
+        if self._http.is_closed:
+            raise EngineGone("the engine is gone: ask again")
 
 
 def _pass_over_late_reads(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -166,3 +180,8 @@ def _refusal(status: int, body: bytes) -> EngineError:
 def cause_of(error: BaseException) -> str:
     """What went wrong with a connection, in a few words."""
     return str(error) or type(error).__name__
+
+
+def _unavailable(what: str, error: Exception) -> EngineUnavailable:
+    kind = EngineGone if isinstance(error, httpx.ConnectError) else EngineUnavailable
+    return kind(f"{what} ({cause_of(error)}): run `dg-lsp doctor`")

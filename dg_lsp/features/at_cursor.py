@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,11 +11,12 @@ from typing import Any, TypeVar
 
 from lsprotocol import types
 
-from dg_lsp.client.local import EngineClient, EngineError, EngineUnavailable
+from dg_lsp.client.local import EngineClient, EngineError, EngineGone, EngineUnavailable
 from dg_lsp.completion.fill import Filled, Question, Wanted, question
 from dg_lsp.completion.scheduler import Turn
 from dg_lsp.completion.unwanted import unwanted
 from dg_lsp.documents import Snapshot
+from dg_lsp.reasons import RESTARTED
 from dg_lsp.session import Session
 from dg_lsp.syntax.holes import Hole, cursor_hole
 
@@ -68,10 +71,12 @@ class AtCursor:
             return self._nothing(f"no suggestion: {uri} is not open", uri, line)
         line = min(line, snapshot.line_count - 1)
         offset = snapshot.offset_at(position, session.encoding)
-        if not trigger.manual and (reason := unwanted(session.settings.inline, snapshot, offset)):
-            return self._left_out(reason, uri, line)
         if reason := session.exclusions.of_document(snapshot, line):
             return self._left_out(reason, uri, line)
+        if not trigger.manual:
+            if reason := unwanted(session.settings.inline, snapshot, offset):
+                return self._turned_off(reason, uri, line)
+            session.status.turned_on()
         engine = session.launcher.engine()
         if engine is None:
             return self._nothing("no suggestion: the engine is not ready yet", uri, line)
@@ -83,6 +88,9 @@ class AtCursor:
 
     async def _left_out(self, reason: str, uri: str, line: int) -> None:
         self._session.status.left_out(reason, uri=uri, line=line)
+
+    async def _turned_off(self, reason: str, uri: str, line: int) -> None:
+        self._session.status.turned_off(reason, uri=uri, line=line)
 
     def _hole(self, snapshot: Snapshot, offset: int, selected: types.SelectedCompletionInfo | None) -> tuple[Hole, str]:
         """The hole, and the text that an item must begin with.
@@ -109,11 +117,11 @@ class AtCursor:
 
     async def _filled(self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger) -> Filled | None:
         session, uri, line = self._session, offer.snapshot.uri, offer.snapshot.line_at(offer.hole.start)
-        question, wait_s = partial(self._question, offer, trigger), self._wait_s(offer, trigger)
         try:
-            filled = await session.suggestions.ask(turn, engine, uri, question, wait_s)
+            filled = await self._asked(turn, engine, offer, trigger)
         except EngineUnavailable as error:
-            await session.launcher.lost(engine, str(error))
+            why = RESTARTED if session.launcher.starting else str(error)
+            session.status.silent(f"no suggestion: {why}", uri=uri, line=line)
             return None
         except EngineError as error:
             if error.code == "cancelled":  # by a manual request, from another window
@@ -129,6 +137,31 @@ class AtCursor:
         else:
             session.status.silent(f"no suggestion: {filled.why_nothing}", uri=uri, line=line)
         return filled
+
+    async def _asked(self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger) -> Filled | None:
+        """The engine's answer. Where it had ended before, a request by hand waits for the next one."""
+        until = time.monotonic() + trigger.deadline_ms / 1000
+        try:
+            return await self._ask(turn, engine, offer, trigger)
+        except EngineGone as error:
+            if not trigger.manual:
+                raise
+            gone = error
+        try:
+            another = await asyncio.wait_for(self._session.launcher.wait(), until - time.monotonic())
+        except asyncio.TimeoutError:
+            raise gone from None
+        left_ms = max(1, int(1000 * (until - time.monotonic())))
+        return await self._ask(turn, another, offer, replace(trigger, deadline_ms=left_ms))
+
+    async def _ask(self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger) -> Filled | None:
+        session, question = self._session, partial(self._question, offer, trigger)
+        try:
+            uri, wait_s = offer.snapshot.uri, self._wait_s(offer, trigger)
+            return await session.suggestions.ask(turn, engine, uri, question, wait_s)
+        except EngineUnavailable as error:
+            await session.launcher.lost(engine, error)
+            raise
 
     def _question(self, offer: Offer, trigger: Trigger) -> Question:
         wanted = Wanted(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
+from dg_lsp.documents import Snapshot
 from dg_lsp.session import Session
 from dg_lsp.settings import UNKNOWN, Settings, updated
 
 _SECTION = "dg"
 _PREFIX = f"{_SECTION}."
+_PATIENCE_S = 5.0
+"""For the first answer: an editor that does not answer is served all the same."""
 _KEYS = {field.name for field in dataclasses.fields(Settings)}
 
 
@@ -30,12 +34,17 @@ class Configuration:
         self._base = Settings()
         self._base_complaints: list[str] = []
         self._reported: set[str] = set()
+        self._known = asyncio.Event()
+        self._known.set()
 
     def initialize(self, options: Any) -> None:
         """Take the initialization options."""
         self._base, self._base_complaints = updated(Settings(), _section(options))
         self._session.settings = self._base
         self._report([])
+        if self._can_be_asked():
+            self._known.clear()
+            asyncio.get_running_loop().call_later(_PATIENCE_S, self._known.set)
 
     async def changed(self, params: types.DidChangeConfigurationParams) -> None:
         """Ask for the configuration anew, or take what an editor told that cannot be asked."""
@@ -53,9 +62,32 @@ class Configuration:
         try:
             # shield: a reply that comes after this task was cancelled must still find its future.
             answer = await asyncio.shield(request)
+            self._take(answer[0] if answer else None)
         except JsonRpcException:
             return
-        self._take(answer[0] if answer else None)
+        finally:
+            self._known.set()
+
+    def first(self, handler: Callable[[Any], Coroutine[Any, Any, Any]]) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+        """The handler of a request, put off until the editor's first answer, which says what may be read and by whom.
+
+        When its document was edited meanwhile, the request is answered with null: its place is of the old text.
+        """
+
+        def handle(params: Any) -> Coroutine[Any, Any, Any]:
+            if self._known.is_set():
+                return handler(params)
+            uri = _uri(params)
+            return later(params, uri, self._session.documents.get(uri))
+
+        async def later(params: Any, uri: str, seen: Snapshot | None) -> Any:
+            await self._known.wait()
+            if self._session.documents.get(uri) is seen:
+                return await handler(params)
+            self._session.status.superseded(uri)
+            return None
+
+        return handle
 
     async def subscribe(self) -> None:
         """Ask the editor to tell about changes, where it waits to be asked."""
@@ -78,7 +110,10 @@ class Configuration:
         return bool(workspace and workspace.configuration)
 
     def _take(self, given: Any) -> None:
-        self._session.settings, complaints = updated(self._base, given, self._session.settings)
+        before = self._session.settings
+        self._session.settings, complaints = updated(self._base, given, before)
+        if self._session.settings.inline != before.inline:
+            self._session.status.turned_on()  # if they are still turned off, the next request tells
         self._report(complaints)
 
     def _report(self, complaints: list[str]) -> None:
@@ -98,6 +133,13 @@ class Configuration:
 
 def _concerns_us(given: dict[str, Any]) -> bool:
     return any(key.partition(".")[0] in {_SECTION, *_KEYS} for key in given)
+
+
+def _uri(params: Any) -> str:
+    """The document of a request; "" where it names none. Requests beyond the protocol have the wire's names."""
+    document = getattr(params, "text_document", None) or getattr(params, "textDocument", None)
+    uri = getattr(document, "uri", "")
+    return uri if isinstance(uri, str) else ""
 
 
 def _section(given: Any) -> Any:

@@ -90,7 +90,7 @@ class Filling:
                     if session.documents.get(snapshot.uri) is not snapshot:
                         return
         except EngineUnavailable as error:
-            await session.launcher.lost(engine, str(error))
+            await session.launcher.lost(engine, error)
             raise
         if unfilled:
             session.status.tell(_names(unfilled))

@@ -12,7 +12,7 @@ from pygls.lsp.server import LanguageServer
 
 from dg_lsp.completion.latency import Latency
 from dg_lsp.features.progress import WorkDone
-from dg_lsp.reasons import SUPERSEDED, Reasons
+from dg_lsp.reasons import RESTARTED, SUPERSEDED, Reasons
 from engine.protocol import Health
 
 Name = Literal["loading", "ready", "busy", "slow", "inactive", "error"]
@@ -53,7 +53,10 @@ class Status:
         self.editor = ""
         self._server = server
         self._no_engine = ""
+        self._starting = False
+        self._gone = False
         self._left_out = ""
+        self._turned_off = ""
         self._failure = ""
         self._working = 0
         self._sent: State | None = None
@@ -64,14 +67,15 @@ class Status:
     def state(self) -> State:
         """What matters most now."""
         health, busy = self.health, self._working > 0
-        if self._no_engine:
+        if self._no_engine and not self._starting:
             return State("error", "Error", self._no_engine, busy)
         if health is None:
-            return State("loading", "Normal", "Starting the engine", busy=True)
+            return State("loading", "Normal", RESTARTED if self._gone else "Starting the engine", busy=True)
         if health.state == "loading":
-            return State("loading", "Normal", f"Loading model, {int(100 * health.progress)} %", busy=True)
-        if self._left_out:
-            return State("inactive", "Inactive", self._left_out, busy)
+            what = RESTARTED if self._gone else "Loading model"
+            return State("loading", "Normal", f"{what}, {int(100 * health.progress)} %", busy=True)
+        if reason := self._left_out or self._turned_off:
+            return State("inactive", "Inactive", reason, busy)
         if self._failure:
             return State("error", "Warning", self._failure, busy)
         if self.latency.slow:
@@ -79,7 +83,9 @@ class Status:
         return State("busy" if busy else "ready", "Normal", f"Ready: {health.model} on {health.device}", busy)
 
     def starting(self) -> None:
-        """Show that an engine is looked for or started."""
+        """Show that an engine is looked for or started, and whether it is in the place of one that ended."""
+        self._gone = self._gone or self.health is not None
+        self.health, self._starting = None, True
         self._send()
 
     async def engine(self, health: Health) -> None:
@@ -93,11 +99,13 @@ class Status:
                 self._load = await WorkDone.begin(self._server, "Loading model")
             self._load.report(health.progress, health.model)
         else:
+            self._starting = self._gone = False
             self._end_load(health.message)
             self._reasons_given.clear()
 
     async def no_engine(self, why: str) -> None:
-        """Show that there is no engine, and why."""
+        """Show that there is no engine, and why: it died, or could not be started."""
+        self._gone, self._starting = not self._starting, False
         self._end_load(why)
         self.reasons.add(why)
         if why != self._no_engine:
@@ -135,6 +143,17 @@ class Status:
     def admitted(self) -> None:
         """Show that the user is in a document that is not left out."""
         self._left_out = ""
+        self._send()
+
+    def turned_off(self, reason: str, *, uri: str = "", line: int | None = None) -> None:
+        """Show why nothing is suggested unasked in a document that is not left out, until it is `turned_on`."""
+        self._left_out, self._turned_off = "", reason
+        self._send()
+        self.silent(f"no suggestion: {reason}", uri=uri, line=line)
+
+    def turned_on(self) -> None:
+        """Show that suggestions are wanted unasked."""
+        self._turned_off = ""
         self._send()
 
     def served(self) -> None:

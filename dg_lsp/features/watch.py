@@ -77,7 +77,7 @@ class Watch:
             with session.status.busy():
                 return await fill(engine, snapshot, hole, wanted, on_draft)
         except EngineUnavailable as error:
-            await session.launcher.lost(engine, str(error))
+            await session.launcher.lost(engine, error)
             raise
 
     def _range(self, snapshot: Snapshot, hole: Hole) -> types.Range:

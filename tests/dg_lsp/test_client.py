@@ -14,7 +14,7 @@ from lsp_session import ScriptedEngine, ScriptedEngines, eventually, short_folde
 
 from dg_lsp.client import launch, local
 from dg_lsp.client.launch import Launcher, ready_engine, serve_command
-from dg_lsp.client.local import EngineClient, EngineError, EngineUnavailable, server_sent_events
+from dg_lsp.client.local import EngineClient, EngineError, EngineGone, EngineUnavailable, server_sent_events
 from engine.protocol import Draft, FillRequest, FillResult, Health
 
 REQUEST = FillRequest(prefix="a = ")
@@ -88,12 +88,39 @@ async def test_an_error_event_is_raised(scripted_engine: Callable[..., ScriptedE
 async def test_an_engine_that_dies_in_mid_answer_is_unavailable(
     scripted_engine: Callable[..., ScriptedEngine],
 ) -> None:
-    scripted_engine("--die-at-step", "2")
+    scripted = scripted_engine("--die-at-step", "2")
     engine = EngineClient()
-    with pytest.raises(EngineUnavailable, match="dg-lsp doctor"):
+    with pytest.raises(EngineUnavailable, match="dg-lsp doctor") as death:
         _ = [answer async for answer in engine.fill(REQUEST)]
-    with pytest.raises(EngineUnavailable, match="dg-lsp doctor"):
+    assert not isinstance(death.value, EngineGone)
+    scripted.process.wait()
+    with pytest.raises(EngineGone, match="dg-lsp doctor"):
         await engine.health()
+    await engine.close()
+
+
+async def test_what_is_asked_of_a_client_closed_meanwhile_finds_the_engine_gone(
+    scripted_engine: Callable[..., ScriptedEngine],
+) -> None:
+    scripted_engine("--steps", "1000", "--step-ms", "5")
+    engine = EngineClient()
+    running = engine.fill(REQUEST)
+    await running.__anext__()
+    await engine.close()
+    with pytest.raises(EngineUnavailable):
+        _ = [answer async for answer in running]
+    with pytest.raises(EngineGone, match="ask again"):
+        _ = [answer async for answer in engine.fill(REQUEST)]
+    with pytest.raises(EngineGone, match="ask again"):
+        await engine.health()
+
+
+async def test_an_engine_whose_socket_is_missing_is_gone(runtime_folder: Path) -> None:
+    engine = EngineClient()
+    with pytest.raises(EngineGone, match="dg-lsp doctor"):
+        await engine.health()
+    with pytest.raises(EngineGone, match="dg-lsp doctor"):
+        _ = [answer async for answer in engine.fill(REQUEST)]
     await engine.close()
 
 
@@ -251,14 +278,46 @@ async def test_a_launcher_starts_one_engine_for_many_and_another_after_it_was_lo
     launcher = Launcher(start, on_failure, retry_after_s=0)
     first, second = await asyncio.gather(launcher.wait(), launcher.wait())
     assert first is second is launcher.engine()
-    await launcher.lost(first, "killed")
+    await launcher.lost(first, EngineUnavailable("killed"))
     assert launcher.engine() is None
     await asyncio.sleep(0.05)
     assert launcher.engine() is starts[1]
-    await launcher.lost(first, "a late report on the old one")
+    await launcher.lost(first, EngineUnavailable("a late report on the old one"))
     assert launcher.engine() is starts[1]
     for engine in starts:
         await engine.close()
+
+
+async def test_a_launcher_starts_one_that_ended_before_it_was_asked_at_once_but_not_again_and_again(
+    runtime_folder: Path,
+) -> None:
+    starts: list[EngineClient] = []
+    failures: list[str] = []
+
+    async def start() -> EngineClient:
+        starts.append(EngineClient())
+        await asyncio.sleep(0.3)  # longer than the time between two starts
+        return starts[-1]
+
+    async def on_failure(why: str) -> None:
+        failures.append(why)
+
+    launcher = Launcher(start, on_failure, retry_after_s=0.2)
+    while launcher.engine() is None:
+        await asyncio.sleep(0.01)
+    await launcher.lost(starts[0], EngineGone("idle"))
+    assert launcher.starting
+    assert failures == []
+    while launcher.engine() is None:
+        await asyncio.sleep(0.01)
+    await launcher.lost(starts[1], EngineGone("again"))
+    assert not launcher.starting
+    assert failures == ["again"]
+    assert launcher.engine() is None
+    assert len(starts) == 2
+    await asyncio.sleep(0.3)
+    assert launcher.engine() is None
+    assert launcher.starting
 
 
 async def test_a_cancel_in_the_moment_in_which_data_arrives_prints_nothing(caplog: pytest.LogCaptureFixture) -> None:

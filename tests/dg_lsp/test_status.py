@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dg_lsp.features.status import Status
+from dg_lsp.reasons import RESTARTED
 from engine.protocol import Health
 
 READY = Health(state="ready", progress=1, model="small", device="cpu", version="1", pid=7)
@@ -64,13 +65,12 @@ async def test_work_makes_it_busy_until_the_last_one_ends(status: Status, editor
     assert [sent["busy"] for sent in editor.statuses] == [False, True, False]
 
 
-async def test_an_engine_that_is_gone_is_an_error_with_a_command_until_another_one_answers(
+async def test_an_engine_that_is_gone_is_an_error_with_a_command_until_another_one_is_started(
     status: Status, editor: Editor
 ) -> None:
     await status.engine(READY)
     await status.no_engine(DEAD)
     await status.no_engine(DEAD)
-    status.starting()
     assert status.state.name == "error"
     assert editor.statuses[-1] == {
         "busy": False,
@@ -81,8 +81,28 @@ async def test_an_engine_that_is_gone_is_an_error_with_a_command_until_another_o
     assert len(editor.statuses) == 2
     assert editor.logged == [DEAD]
     assert [(reason.reason, reason.count) for reason in status.reasons.all()] == [(DEAD, 2)]
+    status.starting()
+    assert editor.statuses[-1] == {"busy": True, "message": RESTARTED, "kind": "Normal"}
+    await status.engine(LOADING)
+    assert status.state.message == f"{RESTARTED}, 25 %"
     await status.engine(READY)
     assert status.state.name == "ready"
+
+
+async def test_an_engine_that_is_gone_is_started_again_and_only_a_failed_start_is_an_error(
+    status: Status, editor: Editor
+) -> None:
+    status.starting()
+    await status.engine(READY)
+    status.starting()
+    assert (status.state.kind, status.state.message, status.health) == ("Normal", RESTARTED, None)
+    await status.no_engine("the engine stopped at once")
+    assert (status.state.kind, status.state.message) == ("Error", "the engine stopped at once")
+    status.starting()
+    assert (status.state.kind, status.state.message) == ("Normal", "Starting the engine")
+    await status.no_engine("the engine stopped at once")
+    assert status.state.kind == "Error"
+    assert editor.logged == ["the engine stopped at once"]
 
 
 async def test_a_failure_is_a_warning_until_a_request_is_answered(status: Status) -> None:
@@ -103,6 +123,25 @@ async def test_a_document_left_out_is_shown_until_another_one_is_served(status: 
     assert (status.state.name, status.state.kind) == ("inactive", "Inactive")
     assert editor.logged == ["no suggestion: a.key is on the list of secret files"]
     status.served()
+    assert status.state.name == "ready"
+
+
+async def test_what_is_turned_off_and_what_is_left_out_are_shown_apart(status: Status) -> None:
+    await status.engine(READY)
+    status.turned_off("turned off")
+    status.admitted()
+    status.served()
+    with status.busy():
+        pass
+    assert (status.state.kind, status.state.message) == ("Inactive", "turned off")
+    status.left_out("a.key is on the list of secret files")
+    assert status.state.message.startswith("a.key")
+    status.turned_off("turned off")  # in another document
+    assert status.state.message == "turned off"
+    status.left_out("a.key is on the list of secret files")
+    status.turned_on()
+    assert status.state.message.startswith("a.key")
+    status.admitted()
     assert status.state.name == "ready"
 
 

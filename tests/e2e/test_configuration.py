@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lsp_session import FULL_CAPABILITIES, STUB, URI, LspSession, ScriptedEngine, StartEngine
+from lsp_session import (
+    FULL_CAPABILITIES,
+    NO_ANSWER,
+    STUB,
+    URI,
+    LspSession,
+    ScriptedEngine,
+    StartEngine,
+    framed,
+    position,
+)
 
 PUSHED = {**FULL_CAPABILITIES, "workspace": {}}
 ASKED = {**FULL_CAPABILITIES, "workspace": {"configuration": True}}
@@ -115,4 +125,60 @@ def test_an_unfit_answer_keeps_nothing_waiting(lsp: LspSession, scripted_engine:
     scripted_engine()
     lsp.answers["workspace/configuration"] = answer
     lsp.initialize(ASKED)
+    lsp.until_ready()
+
+
+def is_question(message: Any) -> bool:
+    return bool(message.get("method") == "workspace/configuration")
+
+
+def test_requests_wait_until_the_first_configuration_is_known(lsp: LspSession, scripted_engine: StartEngine) -> None:
+    scripted_engine()
+    left_out, edited = "file:///tmp/left_out.py", "file:///tmp/edited.py"
+    lsp.answers["workspace/configuration"] = NO_ANSWER
+    lsp.initialize(ASKED)
+    for uri in (URI, left_out, edited):
+        lsp.open(uri, STUB)
+    there = {"range": {"start": position(1, 4), "end": position(1, 4)}, "context": {"diagnostics": []}}
+    asked = {uri: lsp.start_inline(uri, 2, 0, trigger=1) for uri in (left_out, edited)}
+    actions = {
+        uri: lsp.send("textDocument/codeAction", {"textDocument": {"uri": uri}, **there}) for uri in (URI, left_out)
+    }
+    watched = lsp.send("dg/watch", {"textDocument": {"uri": left_out}, "position": position(1, 4)})
+    lsp.change(edited, 2, {"text": STUB + STUB})
+    question = lsp.wait_for(is_question)
+    assert lsp.responses() == []
+    assert lsp.statuses() == []  # no engine is looked for: it might be the wrong one
+
+    given = {"engine": {"url": "http://127.0.0.1:9"}, "exclude": ["left_out.py"]}
+    lsp.raw(framed({"jsonrpc": "2.0", "id": question["id"], "result": [given]}))
+    assert [lsp.response(request)["result"] for request in (*asked.values(), watched)] == [None] * 3
+    assert lsp.response(actions[left_out])["result"] == []
+    assert lsp.response(actions[URI])["result"]
+    assert "no suggestion: left_out.py is excluded by the setting dg.exclude" in lsp.logged()
+    assert lsp.shown() == ["Nothing to watch: left_out.py is excluded by the setting dg.exclude"]
+    status = lsp.wait_for(lambda m: m.get("method") == "didChangeStatus" and m["params"]["kind"] == "Error")
+    assert status["params"]["message"].startswith("no engine at http://127.0.0.1:9 ")
+
+
+def test_an_editor_that_does_not_answer_is_served_all_the_same(lsp: LspSession, scripted_engine: StartEngine) -> None:
+    scripted_engine()
+    lsp.answers["workspace/configuration"] = NO_ANSWER
+    lsp.initialize(ASKED)
+    lsp.open(URI, STUB)
+    lsp.inline(URI, 2, 0)
+    lsp.until_ready()
+    assert lsp.inline(URI, 2, 0)
+
+
+def test_an_editor_that_answers_with_an_error_is_served_at_once(lsp: LspSession, scripted_engine: StartEngine) -> None:
+    scripted_engine()
+    lsp.answers["workspace/configuration"] = NO_ANSWER
+    lsp.initialize(ASKED)
+    lsp.open(URI, STUB)
+    request = lsp.start_inline(URI, 2, 0)
+    question = lsp.wait_for(is_question)
+    error = {"code": -32603, "message": "no configuration here"}
+    lsp.raw(framed({"jsonrpc": "2.0", "id": question["id"], "error": error}))
+    lsp.response(request, within_s=2)
     lsp.until_ready()

@@ -135,3 +135,21 @@ def test_an_engine_killed_in_mid_fill_is_replaced_for_the_next_request(
     items = editor.response(editor.start_inline(URI, 2, 0, trigger=1), PATIENCE_S)["result"]
     check_items(editor, items, line=2)
     assert json.loads(engine(runtime_folder, "status", "--json")[1])["pid"] != killed
+
+
+def test_an_engine_that_ended_while_nobody_asked_is_started_again_at_once(
+    editor: LspSession, runtime_folder: Path
+) -> None:
+    editor.initialize()
+    editor.until_ready(PATIENCE_S)
+    editor.open(URI, STUB)
+    assert engine(runtime_folder, "stop") == (0, "stopped")
+    editor.received.clear()
+
+    assert editor.inline(URI, 2, 0) is None
+    assert "no suggestion: the engine is gone: it is started again" in editor.logged()
+    editor.until_ready(PATIENCE_S)
+    assert {"busy": True, "message": "the engine is gone: it is started again", "kind": "Normal"} in editor.statuses()
+    assert {status["kind"] for status in editor.statuses()} == {"Normal"}
+    items = editor.response(editor.start_inline(URI, 2, 0, trigger=1), PATIENCE_S)["result"]
+    check_items(editor, items, line=2)

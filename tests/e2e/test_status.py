@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from lsp_session import (
+    FULL_CAPABILITIES,
     STUB,
     URI,
     LspSession,
@@ -23,6 +24,7 @@ from lsp_session import (
 
 from dg_lsp.reasons import SUPERSEDED
 
+PUSHED = {**FULL_CAPABILITIES, "workspace": {}}
 CODE = "sesame_code = 1\n\n"
 
 
@@ -134,6 +136,42 @@ def test_what_holds_for_a_document_is_told_before_any_request(lsp: LspSession, s
     assert lsp.statuses()[-1]["command"]["command"] == "dg.explain"
     assert status(lsp)["state"] == "inactive"
     assert lsp.inline(URI, 1, 0, trigger=1)
+    assert status(lsp)["message"] == off
+
+
+def test_suggestions_that_are_turned_off_stay_so_in_the_status_whatever_else_is_asked(
+    lsp: LspSession, start: StartEngine
+) -> None:
+    start(initializationOptions={"inline": {"enabled": False}}, capabilities=PUSHED)
+    lsp.open(URI, STUB)
+    lsp.open("file:///tmp/.env", "sesame=1\n", "dotenv")
+    assert lsp.inline(URI, 2, 0) is None
+    lsp.received.clear()
+    assert lsp.code_actions(URI, 1, 4)
+    assert lsp.inline(URI, 2, 0) is None
+    assert lsp.inline(URI, 2, 0, trigger=1)
+    assert lsp.code_actions(URI, 1, 4)
+    assert {told["kind"] for told in lsp.statuses()} <= {"Inactive"}  # busy meanwhile
+    turned_off = "automatic ones are turned off (dg.inline.enabled)"
+    assert status(lsp)["message"] == turned_off
+
+    assert lsp.code_actions("file:///tmp/.env", 0, 0) == []
+    assert status(lsp)["message"] == ".env is on the list of secret files"
+    assert lsp.code_actions(URI, 1, 4)
+    assert status(lsp)["message"] == turned_off
+
+    lsp.notify("workspace/didChangeConfiguration", {"settings": {"inline": {"enabled": True}}})
+    assert status(lsp)["state"] == "ready"
+
+
+def test_suggestions_turned_off_in_comments_are_shown_until_one_is_wanted_elsewhere(
+    lsp: LspSession, start: StartEngine
+) -> None:
+    start(initializationOptions={"inline": {"in_comments": False}})
+    lsp.open(URI, "# a comment\n\n")
+    assert lsp.inline(URI, 0, 11) is None
+    assert status(lsp)["message"] == "automatic ones are turned off in comments (dg.inline.in_comments)"
+    assert lsp.inline(URI, 1, 0)
     assert status(lsp)["state"] == "ready"
 
 
