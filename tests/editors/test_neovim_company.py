@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from lsp_session import ScriptedEngines, eventually
@@ -58,3 +60,85 @@ def test_without_a_suggestion_a_key_does_what_it_did_before(neovim: Start) -> No
         editor.lua("require('dg').setup({ keys = ... })", given)
     editor.lua("require('dg.suggest').next = function() end")  # it asks for suggestions where there are none
     assert [typed(editor, key) for key in KEYS] == before
+
+
+@pytest.fixture
+def with_inline_completion(version: str) -> None:
+    if version == "0.10":
+        pytest.skip("this Neovim has no inline completion of its own")
+
+
+def beside_another(neovim: Start, engines: Engines, *arguments: str, by_user: bool, **options: Any) -> tuple[Any, Any]:
+    """A Neovim with dg (which suggests `compute()`) and another server; the user has turned inline completion on."""
+    engine = engines[1].start("--middle", "compute()")
+    editor = neovim(settings=PATIENT, **options)
+    if by_user:
+        editor.lua("vim.lsp.inline_completion.enable()")
+    editor.open("sample.py", "value = \n")
+    editor.until_ready()
+    other = [sys.executable, str(Path(__file__).with_name("other_server.py")), *arguments]
+    editor.lua("vim.lsp.start({ name = 'other', cmd = ... })", other)
+    eventually(lambda: editor.lua("return #vim.lsp.get_clients({ bufnr = 0 })") == 2)
+    return editor, engine
+
+
+def inline_is_on(editor: Neovim) -> Any:
+    return editor.lua("return vim.lsp.inline_completion.is_enabled({ bufnr = 0 })")
+
+
+@pytest.mark.usefixtures("with_inline_completion")
+@pytest.mark.parametrize("how", ["auto", "disable", "disable buffer", "disable filetype", "stop"])
+def test_where_dg_is_off_another_server_suggests_as_without_it(neovim: Start, engines: Engines, how: str) -> None:
+    editor, engine = beside_another(neovim, engines, by_user=True, auto=how != "auto")
+    if how != "auto":
+        editor.type("Gccvalue = ")
+        editor.wait_for_ghost()
+        eventually(engine.seen)
+        editor.type("<Esc>")
+        editor.command(f"Dg {how}")
+        engine.script("--middle", "compute()")
+    if how == "stop":
+        eventually(lambda: editor.lua("return require('dg.client').get() == nil"))
+    assert inline_is_on(editor)
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("other()")
+    time.sleep(0.5)
+    assert (editor.ghost(), engine.seen()) == ("other()", [])
+    if how == "stop":
+        return
+    editor.act("trigger")
+    editor.wait_for_ghost("compute()")
+    editor.type("x")
+    editor.wait_for_ghost("other()")
+    editor.type("<Esc>")
+    if how != "auto":
+        editor.command(how.replace("disable", "Dg enable"))
+        engine.script("--middle", "compute()")
+        editor.type("Gccvalue = 1")
+        eventually(engine.seen)
+
+
+@pytest.mark.usefixtures("with_inline_completion")
+def test_what_dg_turned_on_is_off_again_without_it(neovim: Start, engines: Engines) -> None:
+    editor, _ = beside_another(neovim, engines, by_user=False)
+    assert inline_is_on(editor)
+    editor.command("Dg disable")
+    assert not inline_is_on(editor)
+    editor.command("Dg enable buffer")
+    assert inline_is_on(editor)
+    editor.command("Dg stop")
+    eventually(lambda: not inline_is_on(editor))
+
+
+@pytest.mark.usefixtures("with_inline_completion")
+@pytest.mark.parametrize("manners", ["", "deaf"])
+def test_a_late_answer_of_another_server_is_no_error(neovim: Start, engines: Engines, manners: str) -> None:
+    editor, _ = beside_another(neovim, engines, "1.0", manners, by_user=True)
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute()")
+    editor.act("trigger")
+    eventually(lambda: editor.lua("return require('dg.ghost').candidates(vim.fn.bufnr())"))
+    time.sleep(2)
+    assert editor.ghost() == "compute()"
+    assert editor.errors() == []
+    assert not [line for line in editor.said() if "inline_completion" in line]

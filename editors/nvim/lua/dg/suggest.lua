@@ -25,8 +25,9 @@ function M.on(buf)
 end
 
 local function update(buf)
-  if client.get(buf) then
-    automatic.enable(buf, M.on(buf))
+  local of = client.get(buf)
+  if of then
+    automatic.enable(buf, M.on(buf), of)
   end
 end
 
@@ -148,7 +149,7 @@ function M.setup()
     callback = function(event)
       local of = vim.lsp.get_client_by_id(event.data.client_id)
       if of and of.name == client.NAME then
-        automatic.enable(event.buf, event.event == 'LspAttach' and M.on(event.buf))
+        automatic.enable(event.buf, event.event == 'LspAttach' and M.on(event.buf), of)
       end
     end,
   })
