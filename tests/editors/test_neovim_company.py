@@ -142,3 +142,25 @@ def test_a_late_answer_of_another_server_is_no_error(neovim: Start, engines: Eng
     assert editor.ghost() == "compute()"
     assert editor.errors() == []
     assert not [line for line in editor.said() if "inline_completion" in line]
+
+
+@pytest.mark.parametrize("line", ["é = ü", "x = e\u0301"])
+def test_whatever_a_line_ends_with_the_place_behind_it_is_watched(neovim: Start, engines: Engines, line: str) -> None:
+    engines[1].start("--middle", "compute()")
+    editor = neovim(settings=PATIENT)
+    editor.open("sample.py", f"{line}\n")
+    editor.until_ready()
+    editor.command("Dg watch")
+    eventually(lambda: editor.lua("return require('dg.watch').done()"))
+    editor.type("<CR>")
+    eventually(lambda: editor.text == line + "compute()", editor.text)
+
+
+def test_a_buffer_that_cannot_be_changed_is_not_watched(neovim: Start, engines: Engines) -> None:
+    engines[1].start("--middle", "compute()")
+    editor = neovim(settings=PATIENT)
+    editor.open("sample.py", "value = \n")
+    editor.command("set nomodifiable")
+    editor.command("Dg watch")
+    assert not editor.lua("return require('dg.watch').active()")
+    assert "dg: this buffer cannot be changed: 'modifiable' is off" in editor.said()
