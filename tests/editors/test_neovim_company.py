@@ -164,3 +164,26 @@ def test_a_buffer_that_cannot_be_changed_is_not_watched(neovim: Start, engines: 
     editor.command("Dg watch")
     assert not editor.lua("return require('dg.watch').active()")
     assert "dg: this buffer cannot be changed: 'modifiable' is off" in editor.said()
+
+
+def test_a_filetype_and_a_buffer_may_differ_from_the_rest(neovim: Start, engines: Engines) -> None:
+    engines[1].start()
+    editor = neovim()
+    editor.open("sample.py", "value = \n")
+    editor.until_ready()
+    editor.command("Dg disable")
+    editor.command("Dg enable filetype")
+    assert editor.status() == "dg"
+    editor.command("Dg enable")
+    editor.command("Dg disable buffer")
+    editor.open("main.go", "package main\n")
+    editor.command("Dg disable filetype")
+    assert editor.status() == "dg off"
+    editor.command("buffer sample.py")
+    assert editor.status() == "dg off"  # its own; another filetype is another matter
+    editor.command("Dg enable filetype")
+    assert editor.status() == "dg"
+    editor.command("buffer main.go")
+    assert editor.status() == "dg off"
+    editor.command("Dg enable")
+    assert editor.status() == "dg"
