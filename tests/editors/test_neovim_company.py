@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -177,6 +178,7 @@ def test_a_filetype_and_a_buffer_may_differ_from_the_rest(neovim: Start, engines
     editor.command("Dg enable")
     editor.command("Dg disable buffer")
     editor.open("main.go", "package main\n")
+    assert editor.lua("return #vim.lsp.get_clients()") == 1  # files without a project share a server
     editor.command("Dg disable filetype")
     assert editor.status() == "dg off"
     editor.command("buffer sample.py")
@@ -187,3 +189,29 @@ def test_a_filetype_and_a_buffer_may_differ_from_the_rest(neovim: Start, engines
     assert editor.status() == "dg off"
     editor.command("Dg enable")
     assert editor.status() == "dg"
+
+
+def test_each_project_has_its_own_status(neovim: Start, engines: Engines) -> None:
+    engines[1].start()
+    editor = neovim(settings=PATIENT)
+    for project in ("one", "two"):
+        (editor.home / project / ".git").mkdir(parents=True)
+    (editor.home / "one" / ".gitignore").write_text("left_out.py\n")
+    editor.open("two/sample.py", "value = \n")
+    editor.until_ready()
+    editor.open("one/left_out.py", "value = \n")
+    editor.type("A1")
+    eventually(lambda: editor.status() == "dg inactive")
+    editor.type("<Esc>")
+    editor.command("write")
+    editor.command("checkhealth dg")
+    assert re.search(r"serves: sample.py \(in .*two\)[\s\S]* Ready: scripted", editor.text), editor.text
+    assert re.search(r"serves: left_out.py \(in .*one\)[\s\S]* left_out.py", editor.text), editor.text
+    editor.command("buffer two/sample.py")
+    assert editor.status() == "dg"
+    editor.lua(
+        "local client = require('dg.client')"
+        "client.call(client.get(vim.fn.bufnr('one/left_out.py')), 'stop')"
+        "_G.statuses = {}"
+    )
+    eventually(lambda: editor.lua("return _G.statuses") == ["dg"])

@@ -96,16 +96,16 @@ local function client_config()
     init_options = settings,
     settings = { dg = settings },
     handlers = {
-      ['didChangeStatus'] = function(_, params)
-        status.set(params)
+      ['didChangeStatus'] = function(_, params, context)
+        status.set(context.client_id, params)
       end,
       ['dg/draft'] = function(_, draft)
         require('dg.watch').draft(draft)
       end,
       ['window/logMessage'] = log,
     },
-    on_exit = vim.schedule_wrap(function()
-      status.set(nil)
+    on_exit = vim.schedule_wrap(function(_, _, client_id)
+      status.set(client_id, nil)
     end),
   }
 end
@@ -116,7 +116,12 @@ local function attach(buf)
   end
   local own = client_config()
   own.root_dir = vim.fs.root(buf, MARKERS)
-  vim.lsp.start(own, { bufnr = buf })
+  vim.lsp.start(own, {
+    bufnr = buf,
+    reuse_client = function(client, other) -- by default these versions start a server for each file without a root
+      return client.name == M.NAME and client.config.root_dir == other.root_dir and not M.call(client, 'is_stopped')
+    end,
+  })
 end
 
 --- Start the server for the buffers that are open and those to come.
