@@ -215,3 +215,14 @@ def test_each_project_has_its_own_status(neovim: Start, engines: Engines) -> Non
         "_G.statuses = {}"
     )
     eventually(lambda: editor.lua("return _G.statuses") == ["dg"])
+
+
+def test_a_request_by_hand_is_not_replaced_by_the_automatic_one(neovim: Start, engines: Engines) -> None:
+    engine = engines[1].start("--middle", "compute()", "--step-ms", "200")
+    editor = neovim(settings=PATIENT, keys={"trigger": "<C-l>"})
+    editor.open("sample.py", "value = \n")
+    editor.until_ready()
+    editor.type("Gccvalue = <C-l>")
+    editor.wait_for_ghost("compute()")
+    [seen] = engine.seen()
+    assert (seen["request"]["priority"], seen["end"]) == ("manual", "done")

@@ -22,6 +22,13 @@ function M.cancel(buf)
   end
 end
 
+--- Whether a request of a buffer waits for its answer.
+---@param buf integer
+---@return boolean
+function M.waits(buf)
+  return running[buf] ~= nil
+end
+
 local function moment(buf)
   local row, col = unpack(api.nvim_win_get_cursor(0))
   return { buf = api.nvim_get_current_buf() == buf, tick = api.nvim_buf_get_changedtick(buf), row = row, col = col }
