@@ -226,3 +226,37 @@ def test_a_request_by_hand_is_not_replaced_by_the_automatic_one(neovim: Start, e
     editor.wait_for_ghost("compute()")
     [seen] = engine.seen()
     assert (seen["request"]["priority"], seen["end"]) == ("manual", "done")
+
+
+def test_of_buffers_without_a_name_one_is_served(neovim: Start, engines: Engines) -> None:
+    engine = engines[1].start("--middle", "compute()")
+    editor = neovim(settings=PATIENT)
+
+    def new(keys: str) -> Any:
+        editor.command("set hidden | enew | set filetype=python")
+        editor.type(f"i{keys}<Esc>")
+        return editor.lua("return vim.fn.bufnr()")
+
+    def served() -> bool:
+        return bool(editor.lua("return require('dg.client').get(0) ~= nil"))
+
+    first = new("first = 1<CR>")
+    eventually(served)
+    editor.until_ready()
+    second = new("second = 2<CR>")
+    time.sleep(0.5)
+    assert not served()
+    editor.command("Dg explain")
+    assert [line for line in editor.said() if "save it to a file" in line]
+    editor.command(f"buffer {first}")
+    editor.type("Avalue = ")
+    editor.wait_for_ghost("compute()")
+    assert engine.seen()[-1]["request"]["prefix"].endswith("first = 1\nvalue = ")
+    editor.type("<Esc>")
+    editor.command(f"bwipeout! {first}")
+    editor.command(f"buffer {second}")
+    assert not served()
+    editor.command("write second.py | edit")
+    eventually(served)
+    new("third = 3")
+    eventually(served)
