@@ -20,6 +20,8 @@ pytestmark = pytest.mark.timeout(300)
 Start = Callable[..., "Neovim"]
 Engines = tuple[Path, ScriptedEngines]
 
+REPOSITORY = Path(__file__).parents[2]
+
 PATIENT = {"inline": {"deadline_ms": 20000}}
 """Settings for a machine that is busy."""
 
@@ -260,3 +262,38 @@ def test_of_buffers_without_a_name_one_is_served(neovim: Start, engines: Engines
     eventually(served)
     new("third = 3")
     eventually(served)
+
+
+def test_the_manual_is_found(neovim: Start) -> None:
+    editor = neovim()
+    editor.command("help dg")
+    assert editor.text.startswith("*dg.txt*")
+    editor.command("help dg-keys")
+    assert "*dg-keys*" in editor.api.current.line
+    # Its index is in the repository, for 'runtimepath' alone makes none.
+    manual = REPOSITORY / "editors" / "nvim" / "doc"
+    (editor.home / "dg.txt").write_bytes((manual / "dg.txt").read_bytes())
+    editor.command(f"helptags {editor.home}")
+    assert (editor.home / "tags").read_text() == (manual / "tags").read_text()
+
+
+@pytest.mark.usefixtures("with_inline_completion")
+def test_the_lines_for_use_without_the_plugin_serve(neovim: Start, engines: Engines) -> None:
+    _, behind = (REPOSITORY / "docs" / "editors.md").read_text("utf-8").split("Without the plugin, Neovim 0.12 needs")
+    engine = engines[1].start("--middle", "compute()")
+    editor = neovim(filetypes=["none"])
+    project = editor.home / "project"
+    (project / ".git").mkdir(parents=True)
+    (project / ".gitignore").write_text("left_out.py\n")
+    editor.lua(behind.split("```lua\n")[1].split("```")[0].replace('"dg"', '"alone"'))
+    editor.lua("vim.lsp.config('alone', { init_options = ... })", PATIENT)
+    editor.command("edit project/sample.py")
+    eventually(lambda: editor.lua("return #vim.lsp.get_clients({ bufnr = 0, name = 'alone' })") == 1)
+    editor.type("ivalue = ")
+    editor.wait_for_ghost("compute()")
+    editor.type("<Esc>")
+    engine.script("--middle", "compute()")
+    editor.command("write | edit project/left_out.py")
+    editor.type("iother = ")
+    time.sleep(1)
+    assert (editor.ghost(), engine.seen()) == ("", [])
