@@ -15,9 +15,18 @@ local running = {}
 function M.cancel(buf)
   local request = running[buf]
   running[buf] = nil
-  if request and not client.call(request.client, 'is_stopped') then
+  -- Neovim takes requests back too, at the end of insert mode for instance.
+  local pending = request and request.client.requests[request.id]
+  if pending and pending.type == 'pending' and not client.call(request.client, 'is_stopped') then
     client.call(request.client, 'cancel_request', request.id)
   end
+end
+
+--- Whether a request of a buffer waits for its answer.
+---@param buf integer
+---@return boolean
+function M.waits(buf)
+  return running[buf] ~= nil
 end
 
 local function moment(buf)

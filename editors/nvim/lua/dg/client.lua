@@ -96,27 +96,52 @@ local function client_config()
     init_options = settings,
     settings = { dg = settings },
     handlers = {
-      ['didChangeStatus'] = function(_, params)
-        status.set(params)
+      ['didChangeStatus'] = function(_, params, context)
+        status.set(context.client_id, params)
       end,
       ['dg/draft'] = function(_, draft)
         require('dg.watch').draft(draft)
       end,
       ['window/logMessage'] = log,
     },
-    on_exit = vim.schedule_wrap(function()
-      status.set(nil)
+    on_exit = vim.schedule_wrap(function(_, _, client_id)
+      status.set(client_id, nil)
     end),
   }
 end
 
+local function is_served(buf)
+  return vim.bo[buf].buftype == '' and vim.tbl_contains(config.options.filetypes, vim.bo[buf].filetype)
+end
+
+---@type integer? The buffer without a name that is served.
+local nameless
+
+--- Buffers without a name have the same URI, so that the server would take two for one: the first alone is served.
+local function has_own_uri(buf)
+  local function has_no_name(it)
+    return vim.api.nvim_buf_is_loaded(it) and vim.api.nvim_buf_get_name(it) == ''
+  end
+  if not has_no_name(buf) then
+    return true
+  elseif not nameless or not has_no_name(nameless) or not is_served(nameless) then
+    nameless = buf
+  end
+  return buf == nameless
+end
+
 local function attach(buf)
-  if vim.bo[buf].buftype ~= '' or not vim.tbl_contains(config.options.filetypes, vim.bo[buf].filetype) then
+  if not is_served(buf) or not has_own_uri(buf) then
     return
   end
   local own = client_config()
   own.root_dir = vim.fs.root(buf, MARKERS)
-  vim.lsp.start(own, { bufnr = buf })
+  vim.lsp.start(own, {
+    bufnr = buf,
+    reuse_client = function(client, other) -- by default these versions start a server for each file without a root
+      return client.name == M.NAME and client.config.root_dir == other.root_dir and not M.call(client, 'is_stopped')
+    end,
+  })
 end
 
 --- Start the server for the buffers that are open and those to come.
@@ -124,8 +149,16 @@ function M.start()
   if not M.executable() then
     return
   end
+  nameless = nil
   if METHODS then
-    vim.lsp.config(M.NAME, vim.tbl_extend('error', client_config(), { root_markers = MARKERS }))
+    local own = client_config()
+    own.root_markers = MARKERS
+    own.root_dir = function(buf, attach_in)
+      if has_own_uri(buf) then
+        attach_in(vim.fs.root(buf, vim.lsp.config[M.NAME].root_markers))
+      end
+    end
+    vim.lsp.config(M.NAME, own)
     vim.lsp.enable(M.NAME)
     return
   end

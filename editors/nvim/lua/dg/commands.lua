@@ -32,7 +32,7 @@ local function server()
   elseif not vim.tbl_contains(require('dg.config').options.filetypes, filetype) then
     client.say(('not used for the filetype "%s": add it to setup{ filetypes }'):format(filetype), vim.log.levels.WARN)
   else
-    client.say('the server does not serve this buffer: save it to a file, or `:edit` it again', vim.log.levels.WARN)
+    client.say('the server does not serve this buffer: save it to a file and `:edit` it again', vim.log.levels.WARN)
   end
 end
 

@@ -2,25 +2,95 @@
 ---
 --- It takes suggestions as a whole and asks for one at a time. What it shows is handed over to our ghost text for
 --- everything that is done with it, and Neovim's is off until ours is gone.
+local ask = require('dg.ask')
 local ghost = require('dg.ghost')
 
 local inline = vim.lsp.inline_completion
 local M = {}
 
----@type table<integer, boolean> Whether dg has it turned on.
-local on_for = {}
+local METHOD = 'textDocument/inlineCompletion'
+
+-- It is on or off for all servers of a buffer. So it is left as it was found wherever dg is off.
+---@type table<integer, boolean> The buffers where dg is on, and whether Neovim's was on there before.
+local before = {}
+---@type table<integer, boolean> The buffers where Neovim's is off for a while, because of our ghost text or a menu.
+local paused = {}
+---@type table<integer, boolean> The clients that ask no more where dg is off.
+local guarded = {}
+
+--- Neovim asks every server of a buffer where the user has turned it on; dg is asked only where dg is on.
+---@param client vim.lsp.Client
+local function guard(client)
+  if guarded[client.id] then
+    return
+  end
+  guarded[client.id] = true
+  local request = client.request
+  client.request = function(self, method, params, handler, buf)
+    local automatic = method == METHOD and vim.tbl_get(params, 'context', 'triggerKind') == ask.AUTOMATIC
+    if automatic and before[buf] == nil then
+      return false
+    end
+    return request(self, method, params, handler, buf)
+  end
+end
+
+--- Turn Neovim's off, in a buffer where it is on. It would fail on answers that come later (0.12), so that these are
+--- taken back, and what comes nevertheless is not looked at.
+local function off(buf)
+  for _, client in ipairs(vim.lsp.get_clients({ bufnr = buf })) do
+    for id, request in pairs(client.requests) do
+      if request.bufnr == buf and request.method == METHOD and request.type == 'pending' then
+        client:cancel_request(id)
+      end
+    end
+  end
+  local completor = vim.tbl_get(vim.lsp, '_capability', 'all', 'inline_completion', 'active', buf)
+  if completor then
+    completor.handler = function() end
+  end
+  inline.enable(false, { bufnr = buf })
+end
 
 --- Turn automatic suggestions of a buffer on or off.
 ---@param buf integer
 ---@param on boolean
-function M.enable(buf, on)
-  on_for[buf] = on or nil
-  inline.enable(on, { bufnr = buf })
+---@param client vim.lsp.Client
+function M.enable(buf, on, client)
+  guard(client)
+  if on then
+    if before[buf] == nil then
+      before[buf] = paused[buf] or inline.is_enabled({ bufnr = buf })
+    end
+    if not paused[buf] then
+      inline.enable(true, { bufnr = buf })
+    end
+  elseif before[buf] ~= nil then
+    local was_on = before[buf]
+    before[buf] = nil
+    off(buf) -- also where it was on: it forgets what dg has suggested
+    if not was_on then
+      paused[buf] = nil
+    elseif not paused[buf] then
+      inline.enable(true, { bufnr = buf })
+    end
+  end
+end
+
+local function pause(buf)
+  if inline.is_enabled({ bufnr = buf }) then
+    paused[buf] = true
+    off(buf)
+  end
 end
 
 ---@param buf integer
 ---@param why? 'outdated' Something was typed that Neovim did not see: it should ask.
 local function resume(buf, why)
+  if not paused[buf] then
+    return
+  end
+  paused[buf] = nil
   inline.enable(true, { bufnr = buf })
   if why ~= 'outdated' then
     return
@@ -37,10 +107,8 @@ end
 ---@param buf integer
 ---@param what 'shown'|'gone'|'outdated'
 function M.ghost_changed(buf, what)
-  if not on_for[buf] then
-    return
-  elseif what == 'shown' then
-    inline.enable(false, { bufnr = buf })
+  if what == 'shown' then
+    pause(buf)
   else
     resume(buf, what)
   end
@@ -53,12 +121,12 @@ function M.setup()
     group = group,
     callback = function(event)
       local buf = event.buf
-      if not on_for[buf] or ghost.candidates(buf) then
+      if ghost.candidates(buf) then
         return
-      elseif event.event == 'CompleteChanged' and ghost.menu_selected() then
-        inline.enable(false, { bufnr = buf })
-      elseif not inline.is_enabled({ bufnr = buf }) then
+      elseif event.event == 'CompleteDone' or not ghost.menu_selected() then
         resume(buf, 'outdated')
+      elseif before[buf] ~= nil then -- elsewhere it is not for dg to say
+        pause(buf)
       end
     end,
   })

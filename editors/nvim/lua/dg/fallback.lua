@@ -14,6 +14,8 @@ local function ask_now(buf)
   local inserting = api.nvim_get_mode().mode:sub(1, 1) == 'i'
   if not inserting or api.nvim_get_current_buf() ~= buf or ghost.candidates(buf) or ghost.menu_selected() then
     return
+  elseif ask.waits(buf) then
+    return -- one by hand, for each key takes back what was asked before it
   end
   ask.ask(buf, ask.AUTOMATIC, function(texts, range)
     ghost.show(buf, texts, range)

@@ -49,26 +49,30 @@ local function server(cmd)
   end
 end
 
-local function clients()
-  health.start('dg: buffers')
-  local client = require('dg.client')
-  local found = client.get()
-  if not found then
-    health.warn('the server serves no buffer', { 'open a file of one of setup{ filetypes }, or run `:Dg start`' })
-    return
-  end
+--- Which buffers a server serves, and how it is.
+local function server_of(client)
   local buffers = {}
-  for buf in pairs(found.attached_buffers) do
+  for buf in pairs(client.attached_buffers) do
     table.insert(buffers, vim.fn.fnamemodify(vim.api.nvim_buf_get_name(buf), ':t'))
   end
   table.sort(buffers)
-  local info = found.server_info
-  health.ok(('version %s serves: %s'):format(info and info.version or '?', table.concat(buffers, ', ')))
-  local status = require('dg.status').last
+  local info = client.server_info
+  local where = client.root_dir and (' (in %s)'):format(vim.fn.fnamemodify(client.root_dir, ':~')) or ''
+  health.ok(('version %s serves: %s%s'):format(info and info.version or '?', table.concat(buffers, ', '), where))
+  local status = require('dg.status').of(client)
   if status then
     local say = status.kind == 'Error' and health.error or status.kind == 'Warning' and health.warn or health.info
     say(status.message)
   end
+end
+
+local function servers()
+  health.start('dg: buffers')
+  local clients = vim.lsp.get_clients({ name = require('dg.client').NAME })
+  if #clients == 0 then
+    health.warn('the server serves no buffer', { 'open a file of one of setup{ filetypes }, or run `:Dg start`' })
+  end
+  vim.iter(clients):each(server_of)
 end
 
 local function has(module)
@@ -112,7 +116,7 @@ function M.check()
     health.warn('the plugin is not set up', { 'call `require("dg").setup()` in your init.lua' })
   end
   server(require('dg.config').options.cmd)
-  clients()
+  servers()
   neighbours()
 end
 

@@ -20,25 +20,6 @@ local function highlights()
   vim.api.nvim_set_hl(0, 'DgWatchPinned', { underline = true, default = true })
 end
 
----@type table<string, table> What our keys did before, so that a second `setup` finds it too.
-local before = {}
-
---- Where there is nothing to act on, the key does what it did before, such as to jump in a snippet.
-local function map(action, key)
-  before[key] = before[key] or vim.fn.maparg(key, 'i', false, true)
-  local old = before[key]
-  vim.keymap.set('i', key, function()
-    if M[action]() then
-      return ''
-    end
-    if old.callback then
-      local result = old.callback()
-      return old.expr == 1 and result or ''
-    end
-    return old.rhs and old.noremap == 1 and old.expr == 0 and old.rhs or key
-  end, { expr = true, desc = 'dg: ' .. action })
-end
-
 --- Set the plugin up and start the server for the filetypes named. May be called again with other options.
 ---@param options? table see |dg-options|
 function M.setup(options)
@@ -49,7 +30,7 @@ function M.setup(options)
   require('dg.suggest').setup()
   require('dg.watch').setup()
   for action, key in pairs(config.options.keys) do
-    map(action, key)
+    require('dg.keys').map(key, action, M[action])
   end
   M.ready = true
   require('dg.client').start()

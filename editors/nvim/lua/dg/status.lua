@@ -6,15 +6,23 @@ local M = {}
 ---@field kind 'Normal'|'Warning'|'Error'|'Inactive'
 ---@field message string
 
----@type dg.Status?
-M.last = nil
+---@type table<integer, dg.Status> What each server told last, by its client: projects have servers of their own.
+local last = {}
 
---- Take what the server told (nil: it is gone), redraw the statusline and fire `User DgStatus`.
+--- Take what a server told (nil: it is gone), redraw the statusline and fire `User DgStatus`.
+---@param client_id integer
 ---@param status dg.Status?
-function M.set(status)
-  M.last = status
+function M.set(client_id, status)
+  last[client_id] = status
   vim.api.nvim_exec_autocmds('User', { pattern = 'DgStatus', modeline = false, data = status })
   vim.cmd.redrawstatus({ bang = true })
+end
+
+--- What a server told last.
+---@param client vim.lsp.Client?
+---@return dg.Status?
+function M.of(client)
+  return client and last[client.id]
 end
 
 --- A few words for the statusline, "" where dg has no part in the current buffer. Without "%", so that it can stand
@@ -22,8 +30,8 @@ end
 ---@return string
 function M.text()
   local buf = vim.api.nvim_get_current_buf()
-  local status = M.last
-  if not status or not require('dg.client').get(buf) then
+  local status = M.of(require('dg.client').get(buf))
+  if not status then
     return ''
   elseif status.kind ~= 'Normal' then
     return 'dg ' .. status.kind:lower()

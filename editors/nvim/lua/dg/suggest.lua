@@ -10,23 +10,20 @@ local automatic = require(vim.lsp.inline_completion and 'dg.core' or 'dg.fallbac
 
 local M = {}
 
----@type table<string, boolean> Filetypes in which suggestions do not come by themselves.
-local off_filetypes = {}
+---@type table<string, boolean> Filetypes for which the user has said whether suggestions come by themselves.
+local by_filetype = {}
 
 --- Whether suggestions come by themselves in a buffer.
 ---@param buf integer
 ---@return boolean
 function M.on(buf)
-  local own = vim.b[buf].dg_auto
-  if own ~= nil then
-    return own
-  end
-  return config.options.auto and not off_filetypes[vim.bo[buf].filetype]
+  return vim.F.if_nil(vim.b[buf].dg_auto, by_filetype[vim.bo[buf].filetype], config.options.auto)
 end
 
 local function update(buf)
-  if client.get(buf) then
-    automatic.enable(buf, M.on(buf))
+  local of = client.get(buf)
+  if of then
+    automatic.enable(buf, M.on(buf), of)
   end
 end
 
@@ -35,16 +32,17 @@ end
 ---@param where? 'buffer'|'filetype'
 function M.enable(on, where)
   local buf = api.nvim_get_current_buf()
+  local filetype = vim.bo[buf].filetype
   if where == 'buffer' then
     vim.b[buf].dg_auto = on
   elseif where == 'filetype' then
-    off_filetypes[vim.bo[buf].filetype] = not on or nil
+    by_filetype[filetype] = on
   else
-    config.options.auto, off_filetypes = on, {}
+    config.options.auto, by_filetype = on, {}
   end
   for _, it in ipairs(api.nvim_list_bufs()) do
-    if where ~= 'buffer' then
-      vim.b[it].dg_auto = nil
+    if not where or (where == 'filetype' and vim.bo[it].filetype == filetype) then
+      vim.b[it].dg_auto = nil -- what is said later of more holds for it too
     end
     update(it)
   end
@@ -148,7 +146,7 @@ function M.setup()
     callback = function(event)
       local of = vim.lsp.get_client_by_id(event.data.client_id)
       if of and of.name == client.NAME then
-        automatic.enable(event.buf, event.event == 'LspAttach' and M.on(event.buf))
+        automatic.enable(event.buf, event.event == 'LspAttach' and M.on(event.buf), of)
       end
     end,
   })

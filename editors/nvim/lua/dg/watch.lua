@@ -142,6 +142,9 @@ function M.start()
   if not server then
     client.say('the server does not serve this buffer: see `:Dg status`', vim.log.levels.WARN)
     return
+  elseif not vim.bo[buf].modifiable then
+    client.say("this buffer cannot be changed: 'modifiable' is off", vim.log.levels.WARN)
+    return
   end
   last_id = last_id + 1
   local id = last_id
@@ -150,7 +153,7 @@ function M.start()
   view.tick = api.nvim_buf_get_changedtick(buf)
   local params = vim.lsp.util.make_position_params(0, server.offset_encoding)
   params.watch = id
-  if api.nvim_get_mode().mode == 'n' and api.nvim_win_get_cursor(0)[2] + 1 >= #api.nvim_get_current_line() then
+  if api.nvim_get_mode().mode == 'n' and vim.fn.charcol('.') + 1 >= vim.fn.charcol('$') then
     params.position.character = LINE_END -- on a line's last character the cursor means what comes behind it
   end
   view.request = client.request(server, 'dg/watch', params, function(failure, result)
