@@ -158,7 +158,7 @@ def test_requests_wait_until_the_first_configuration_is_known(lsp: LspSession, s
     assert "no suggestion: left_out.py is excluded by the setting dg.exclude" in lsp.logged()
     assert lsp.shown() == ["Nothing to watch: left_out.py is excluded by the setting dg.exclude"]
     status = lsp.wait_for(lambda m: m.get("method") == "didChangeStatus" and m["params"]["kind"] == "Error")
-    assert status["params"]["message"].startswith("no engine at http://127.0.0.1:9 ")
+    assert status["params"]["message"].startswith("nothing answers at http://127.0.0.1:9 ")
 
 
 def test_an_editor_that_does_not_answer_is_served_all_the_same(lsp: LspSession, scripted_engine: StartEngine) -> None:
