@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -164,6 +166,30 @@ def test_without_python_one_message_says_what_to_do(root: Path) -> None:
         assert message.startswith("dg-lsp needs Python 3.10 or newer.")
         window.press("Open the setting")
         window.page.locator(".settings-editor").wait_for()
+
+
+def test_a_server_that_dies_at_its_start_is_told_by_the_status_alone(root: Path) -> None:
+    program, broken = root / "bin" / "dg-lsp", root / "broken"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!/bin/sh\nif test -e {broken}; then echo 'No module named pygls' >&2; exit 1; fi\n"
+        f"PYTHONPATH={REPOSITORY} exec {sys.executable} -m dg_lsp\n"
+    )
+    program.chmod(0o755)
+    broken.touch()
+    with code(root, remote_settings={}, environment=BARE | {"PATH": f"{program.parent}:{BARE['PATH']}"}) as window:
+        window.open("first.py", "")
+        status = "The server could not be started (No module named pygls): see the log, then restart it"
+        window.wait_for_status(status)
+        broken.unlink()
+        window.command("dg.restart")
+        works(window)
+        broken.touch()
+        (server,) = window.language_servers()
+        os.kill(server, signal.SIGKILL)
+        window.wait_for_status(status)
+        assert window.language_servers() == []
+        assert window.notifications() == []
 
 
 def test_in_a_workspace_that_is_not_trusted_nothing_is_started(root: Path) -> None:
