@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from lsp_session import eventually, short_folder
-from vscode import REPOSITORY, TOTAL, VSIX, Code, code
+from vscode import REPOSITORY, TOTAL, VSIX, Code, code, processes
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -153,6 +154,61 @@ def test_an_installation_that_is_cancelled_leaves_nothing_and_is_not_asked_for_a
         assert window.notifications() == []
         window.command("dg.restart")
         window.wait_for_status("The server is not installed")
+        assert window.notifications() == []
+
+
+def installations(window: Code) -> list[int]:
+    """The processes of pip; each is alone in its group but for what it starts."""
+    return [pid for pid, line in processes(window.runtime).items() if "-m pip" in line and os.getpgid(pid) == pid]
+
+
+def test_a_window_has_one_installation_which_ends_with_it(root: Path) -> None:
+    with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install")
+        pip = eventually(lambda: installations(window), what="the build")
+        window.api("void vscode.commands.executeCommand('dg.install')")
+        for command in ("dg.restart", "dg.pauseFile", "dg.pauseFile"):
+            window.command(command)
+        assert window.status() == "Installing the server"
+        assert storage(window).exists()
+        assert installations(window) == pip
+        window.api("void vscode.commands.executeCommand('workbench.action.reloadWindow')")
+        eventually(lambda: not processes(root), within_s=20, what="the end of the installation")
+        eventually(lambda: not storage(window).exists(), what="the end of what was unfinished")
+        assert list(storage(window).parent.iterdir()) == []
+
+
+def test_of_several_windows_one_installs(root: Path) -> None:
+    with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install")
+        pip = eventually(lambda: installations(window), what="the build")
+        with window.another() as other:
+            other.wait_for_status("Another window installs the server")
+            assert installations(window) == pip
+            window.press("Cancel")
+            other.wait_for_status("The server is not installed")
+
+
+def test_an_installation_waits_for_that_of_another_window_unless_that_is_gone(root: Path) -> None:
+    with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        lock = storage(window).with_name("python.lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.write_text(str(os.getpid()))
+        window.press("Install")
+        window.wait_for_status("Installing the server")
+        eventually(lambda: window.notifications() == ["Installing dg-lsp: Another window does it"])
+        assert not storage(window).exists()
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        lock.write_text(str(gone.pid))
+        works(window)
+        assert not lock.exists()
         assert window.notifications() == []
 
 
