@@ -129,6 +129,27 @@ def test_suggestions_pause_by_settings_and_can_still_be_asked_for(window: Code, 
     window.wait_until_ready()
 
 
+@pytest.mark.parametrize(
+    ("command", "key", "paused", "resumed", "says"),
+    [
+        ("dg.pause", "inline.enabled", False, True, "paused"),
+        ("dg.pauseLanguage", "inline.disabled_languages", ["go", "python"], ["go"], "paused for python"),
+    ],
+)
+def test_a_pause_that_the_workspace_sets_is_ended_there(
+    window: Code, command: str, key: str, paused: object, resumed: object, says: str
+) -> None:
+    window.open("workspace.py", "")
+    window.api("await vscode.workspace.getConfiguration('dg').update(key, paused, false)", key=key, paused=paused)
+    window.wait_for_status(says)
+    window.command(command)
+    window.wait_until_ready()
+    inspected = window.api("return vscode.workspace.getConfiguration('dg').inspect(key)", key=key)
+    assert inspected["workspaceValue"] == resumed
+    assert "globalValue" not in inspected or inspected["globalValue"] in (True, [])  # from the tests before
+    window.api("await vscode.workspace.getConfiguration('dg').update(key, undefined, false)", key=key)
+
+
 def test_the_menu_offers_what_can_be_done(window: Code) -> None:
     window.open("menu.py", "")
     window.page.locator('.statusbar-item[id="dg-lsp.dg-lsp.dg.status"] a').click()

@@ -237,6 +237,9 @@ def test_a_server_that_dies_at_its_start_is_told_by_the_status_alone(root: Path)
         window.open("first.py", "")
         status = "The server could not be started (No module named pygls): see the log, then restart it"
         window.wait_for_status(status)
+        window.command("dg.pauseFile")
+        assert window.status() == status
+        window.command("dg.pauseFile")
         broken.unlink()
         window.command("dg.restart")
         works(window)
@@ -246,6 +249,15 @@ def test_a_server_that_dies_at_its_start_is_told_by_the_status_alone(root: Path)
         window.wait_for_status(status)
         assert window.language_servers() == []
         assert window.notifications() == []
+
+
+def test_a_pause_is_shown_from_the_start(root: Path) -> None:
+    with code(root, settings={"dg.inline.enabled": False}) as window:
+        window.open("first.py", "")
+        window.wait_for_status("paused (dg.inline.enabled)")
+        window.page.reload()  # then the file is there before the extension
+        window.page.locator(".editor-instance .view-lines").first.wait_for()
+        window.wait_for_status("paused (dg.inline.enabled)")
 
 
 def test_in_a_workspace_that_is_not_trusted_nothing_is_started(root: Path) -> None:

@@ -106,6 +106,7 @@ class Extension {
       const document = window.activeTextEditor?.document;
       this.status.setPaused(document ? this.pause.reason(document) : "");
     };
+    show();
     this.context.subscriptions.push(
       this.pause.onDidChange(show),
       window.onDidChangeActiveTextEditor(show),
