@@ -156,7 +156,16 @@ def test_the_menu_offers_what_can_be_done(window: Code) -> None:
     rows = window.page.locator(".quick-input-list .monaco-list-row")
     rows.first.wait_for()
     shown = " | ".join(rows.all_inner_texts())
-    for choice in ("in this file", "for python", "everywhere", "Why no suggestion?", "settings", "Restart", "log"):
+    for choice in (
+        "in this file",
+        "for python",
+        "everywhere",
+        "Why no suggestion?",
+        "settings",
+        "Restart",
+        "Stop the engine",
+        "log",
+    ):
         assert choice in shown
     window.page.keyboard.press("Escape")
 
@@ -260,4 +269,18 @@ def test_restarting_leaves_one_server(window: Code) -> None:
     window.command("dg.restart")
     eventually(lambda: window.language_servers() != before, what="another server")
     eventually(lambda: len(window.language_servers()) == 1, what="the end of the first")
+    window.wait_until_ready()
+
+
+def test_an_engine_that_is_stopped_comes_back_with_the_settings_of_then(window: Code) -> None:
+    window.open("stopped.py", TOTAL)
+    assert len(window.engines()) == 1
+    window.api("await vscode.workspace.getConfiguration('dg').update('engine.device', 'cpu', true)")
+    window.command("dg.stopEngine")
+    assert window.engines() == []
+    window.type("res")
+    window.type_again_until_ghost("s")
+    (engine,) = window.engines()
+    assert "--device cpu" in window.processes()[engine]
+    window.api("await vscode.workspace.getConfiguration('dg').update('engine.device', undefined, true)")
     window.wait_until_ready()

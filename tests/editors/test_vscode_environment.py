@@ -251,6 +251,26 @@ def test_a_server_that_dies_at_its_start_is_told_by_the_status_alone(root: Path)
         assert window.notifications() == []
 
 
+def test_a_server_on_path_has_its_engine_beside_it(root: Path) -> None:
+    installed, linked = root / "installed", root / "bin"
+    for folder in (installed, linked):
+        folder.mkdir()
+    for name, module in (("dg-lsp", "dg_lsp"), ("dg-engine", "engine.cli")):
+        program = installed / name
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={REPOSITORY} exec {sys.executable} -m {module} "$@"\n')
+        program.chmod(0o755)
+    (linked / "dg-lsp").symlink_to(installed / "dg-lsp")
+    with code(root, remote_settings={}, environment=BARE | {"PATH": f"{linked}:{BARE['PATH']}"}) as window:
+        window.open("first.py", "")
+        window.wait_until_ready()
+        assert len(window.engines()) == 1
+        window.command("dg.stopEngine")
+        assert window.engines() == []
+        (installed / "dg-engine").unlink()
+        window.command("dg.stopEngine")
+        assert window.notifications() == [f"dg-lsp: there is no dg-engine beside {linked}/dg-lsp."]
+
+
 def test_a_pause_is_shown_from_the_start(root: Path) -> None:
     with code(root, settings={"dg.inline.enabled": False}) as window:
         window.open("first.py", "")

@@ -1,5 +1,6 @@
 import { commands, type ExtensionContext, type LogOutputChannel, type TextEditor, window, workspace } from "vscode";
 import { FILLS, runAction } from "./actions";
+import { stopEngine } from "./engine";
 import { findServer, type ServerCommand } from "./environment";
 import { Installation, type Outcome } from "./installation";
 import { showMenu } from "./menu";
@@ -85,6 +86,7 @@ class Extension {
       "dg.menu": () => showMenu(this.status, this.pause),
       "dg.install": () => this.install(),
       "dg.restart": () => this.start(),
+      "dg.stopEngine": () => stopEngine(this.command, this.output),
       "dg.log": () => this.output.show(),
       "dg.settings": () => commands.executeCommand("workbench.action.openSettings", "@ext:dg-lsp.dg-lsp"),
       "dg.doctor": () => this.doctor(),
