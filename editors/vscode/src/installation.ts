@@ -27,10 +27,13 @@ export class Installation {
 
   /** The environment's interpreter, where the environment is there and whole; brought up to date with this extension. */
   async interpreter(): Promise<string | undefined> {
-    const source = await this.source();
     const installed = await this.installed();
-    if (installed !== undefined && installed !== source) {
-      await this.update(source);
+    if (installed === undefined) {
+      return undefined;
+    }
+    const source = await this.source();
+    if (installed !== source) {
+      await this.update(source).catch((error: unknown) => this.output.warn(String(error)));
     }
     return (await this.installed()) === undefined ? undefined : this.python;
   }

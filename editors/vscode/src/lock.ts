@@ -53,6 +53,7 @@ export class Lock {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") {
         return false;
       }
+      await rm(this.file, { force: true }); // on a full disk it is there, without an id
       throw error;
     }
   }

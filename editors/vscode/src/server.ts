@@ -119,6 +119,7 @@ export class Server {
     }
     const now = Date.now();
     this.deaths = [...this.deaths.filter((death) => now - death < WITHIN_MS), now];
+    this.lastLine = "";
     if (this.deaths.length <= RESTARTS) {
       this.status.set({ busy: true, message: "The server stopped and is started again", kind: "Warning" });
       return { action: CloseAction.Restart, handled: true };
