@@ -129,13 +129,43 @@ def test_suggestions_pause_by_settings_and_can_still_be_asked_for(window: Code, 
     window.wait_until_ready()
 
 
+@pytest.mark.parametrize(
+    ("command", "key", "paused", "resumed", "says"),
+    [
+        ("dg.pause", "inline.enabled", False, True, "paused"),
+        ("dg.pauseLanguage", "inline.disabled_languages", ["go", "python"], ["go"], "paused for python"),
+    ],
+)
+def test_a_pause_that_the_workspace_sets_is_ended_there(
+    window: Code, command: str, key: str, paused: object, resumed: object, says: str
+) -> None:
+    window.open("workspace.py", "")
+    window.api("await vscode.workspace.getConfiguration('dg').update(key, paused, false)", key=key, paused=paused)
+    window.wait_for_status(says)
+    window.command(command)
+    window.wait_until_ready()
+    inspected = window.api("return vscode.workspace.getConfiguration('dg').inspect(key)", key=key)
+    assert inspected["workspaceValue"] == resumed
+    assert "globalValue" not in inspected or inspected["globalValue"] in (True, [])  # from the tests before
+    window.api("await vscode.workspace.getConfiguration('dg').update(key, undefined, false)", key=key)
+
+
 def test_the_menu_offers_what_can_be_done(window: Code) -> None:
     window.open("menu.py", "")
     window.page.locator('.statusbar-item[id="dg-lsp.dg-lsp.dg.status"] a').click()
     rows = window.page.locator(".quick-input-list .monaco-list-row")
     rows.first.wait_for()
     shown = " | ".join(rows.all_inner_texts())
-    for choice in ("in this file", "for python", "everywhere", "Why no suggestion?", "settings", "Restart", "log"):
+    for choice in (
+        "in this file",
+        "for python",
+        "everywhere",
+        "Why no suggestion?",
+        "settings",
+        "Restart",
+        "Stop the engine",
+        "log",
+    ):
         assert choice in shown
     window.page.keyboard.press("Escape")
 
@@ -257,4 +287,18 @@ def test_restarting_leaves_one_server(window: Code) -> None:
     window.command("dg.restart")
     eventually(lambda: window.language_servers() != before, what="another server")
     eventually(lambda: len(window.language_servers()) == 1, what="the end of the first")
+    window.wait_until_ready()
+
+
+def test_an_engine_that_is_stopped_comes_back_with_the_settings_of_then(window: Code) -> None:
+    window.open("stopped.py", TOTAL)
+    assert len(window.engines()) == 1
+    window.api("await vscode.workspace.getConfiguration('dg').update('engine.device', 'cpu', true)")
+    window.command("dg.stopEngine")
+    assert window.engines() == []
+    window.type("res")
+    window.type_again_until_ghost("s")
+    (engine,) = window.engines()
+    assert "--device cpu" in window.processes()[engine]
+    window.api("await vscode.workspace.getConfiguration('dg').update('engine.device', undefined, true)")
     window.wait_until_ready()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -12,7 +15,7 @@ from typing import Any
 
 import pytest
 from lsp_session import eventually, short_folder
-from vscode import REPOSITORY, TOTAL, VSIX, Code, code
+from vscode import REPOSITORY, TOTAL, VSIX, Code, code, processes
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -74,6 +77,11 @@ def installing(source: Path) -> dict[str, Any]:
 
 def storage(window: Code) -> Path:
     return window.runtime / "data" / "User" / "globalStorage" / "dg-lsp.dg-lsp" / "python"
+
+
+def nothing_runs(window: Code) -> None:
+    """But what the editor itself runs for a moment, now and then, to list the sockets in use."""
+    eventually(lambda: not window.processes(), within_s=20, what="a moment without processes")
 
 
 def works(window: Code) -> None:
@@ -146,11 +154,66 @@ def test_an_installation_that_is_cancelled_leaves_nothing_and_is_not_asked_for_a
         eventually(lambda: any("pip" in line for line in window.processes().values()), what="the build")
         window.press("Cancel")
         window.wait_for_status("The server is not installed")
-        assert window.processes() == {}
+        nothing_runs(window)
         assert not storage(window).exists()
         assert window.notifications() == []
         window.command("dg.restart")
         window.wait_for_status("The server is not installed")
+        assert window.notifications() == []
+
+
+def installations(window: Code) -> list[int]:
+    """The processes of pip; each is alone in its group but for what it starts."""
+    return [pid for pid, line in processes(window.runtime).items() if "-m pip" in line and os.getpgid(pid) == pid]
+
+
+def test_a_window_has_one_installation_which_ends_with_it(root: Path) -> None:
+    with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install")
+        pip = eventually(lambda: installations(window), what="the build")
+        window.api("void vscode.commands.executeCommand('dg.install')")
+        for command in ("dg.restart", "dg.pauseFile", "dg.pauseFile"):
+            window.command(command)
+        assert window.status() == "Installing the server"
+        assert storage(window).exists()
+        assert installations(window) == pip
+        window.api("void vscode.commands.executeCommand('workbench.action.reloadWindow')")
+        eventually(lambda: not processes(root), within_s=20, what="the end of the installation")
+        eventually(lambda: not storage(window).exists(), what="the end of what was unfinished")
+        assert list(storage(window).parent.iterdir()) == []
+
+
+def test_of_several_windows_one_installs(root: Path) -> None:
+    with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install")
+        pip = eventually(lambda: installations(window), what="the build")
+        with window.another() as other:
+            other.wait_for_status("Another window installs the server")
+            assert installations(window) == pip
+            window.press("Cancel")
+            other.wait_for_status("The server is not installed")
+
+
+def test_an_installation_waits_for_that_of_another_window_unless_that_is_gone(root: Path) -> None:
+    with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        lock = storage(window).with_name("python.lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.write_text(str(os.getpid()))
+        window.press("Install")
+        window.wait_for_status("Installing the server")
+        eventually(lambda: window.notifications() == ["Installing dg-lsp: Another window does it"])
+        assert not storage(window).exists()
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        lock.write_text(str(gone.pid))
+        works(window)
+        assert not lock.exists()
         assert window.notifications() == []
 
 
@@ -166,6 +229,62 @@ def test_without_python_one_message_says_what_to_do(root: Path) -> None:
         window.page.locator(".settings-editor").wait_for()
 
 
+def test_a_server_that_dies_at_its_start_is_told_by_the_status_alone(root: Path) -> None:
+    program, broken = root / "bin" / "dg-lsp", root / "broken"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!/bin/sh\nif test -e {broken}; then echo 'No module named pygls' >&2; exit 1; fi\n"
+        f"PYTHONPATH={REPOSITORY} exec {sys.executable} -m dg_lsp\n"
+    )
+    program.chmod(0o755)
+    broken.touch()
+    with code(root, remote_settings={}, environment=BARE | {"PATH": f"{program.parent}:{BARE['PATH']}"}) as window:
+        window.open("first.py", "")
+        status = "The server could not be started (No module named pygls): see the log, then restart it"
+        window.wait_for_status(status)
+        window.command("dg.pauseFile")
+        assert window.status() == status
+        window.command("dg.pauseFile")
+        broken.unlink()
+        window.command("dg.restart")
+        works(window)
+        broken.touch()
+        (server,) = window.language_servers()
+        os.kill(server, signal.SIGKILL)
+        window.wait_for_status(status)
+        assert window.language_servers() == []
+        assert window.notifications() == []
+
+
+def test_a_server_on_path_has_its_engine_beside_it(root: Path) -> None:
+    installed, linked = root / "installed", root / "bin"
+    for folder in (installed, linked):
+        folder.mkdir()
+    for name, module in (("dg-lsp", "dg_lsp"), ("dg-engine", "engine.cli")):
+        program = installed / name
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={REPOSITORY} exec {sys.executable} -m {module} "$@"\n')
+        program.chmod(0o755)
+    (linked / "dg-lsp").symlink_to(installed / "dg-lsp")
+    with code(root, remote_settings={}, environment=BARE | {"PATH": f"{linked}:{BARE['PATH']}"}) as window:
+        window.open("first.py", "")
+        window.wait_until_ready()
+        assert len(window.engines()) == 1
+        window.command("dg.stopEngine")
+        assert window.engines() == []
+        (installed / "dg-engine").unlink()
+        window.command("dg.stopEngine")
+        assert window.notifications() == [f"dg-lsp: there is no dg-engine beside {linked}/dg-lsp."]
+
+
+def test_a_pause_is_shown_from_the_start(root: Path) -> None:
+    with code(root, settings={"dg.inline.enabled": False}) as window:
+        window.open("first.py", "")
+        window.wait_for_status("paused (dg.inline.enabled)")
+        window.page.reload()  # then the file is there before the extension
+        window.page.locator(".editor-instance .view-lines").first.wait_for()
+        window.wait_for_status("paused (dg.inline.enabled)")
+
+
 def test_in_a_workspace_that_is_not_trusted_nothing_is_started(root: Path) -> None:
     trust = {"security.workspace.trust.enabled": True, "security.workspace.trust.startupPrompt": "never"}
     with code(root, settings=trust) as window:
@@ -173,7 +292,7 @@ def test_in_a_workspace_that_is_not_trusted_nothing_is_started(root: Path) -> No
         active = "return vscode.extensions.getExtension('dg-lsp.dg-lsp')?.isActive ?? false"
         assert window.api("return vscode.workspace.isTrusted") is False
         assert window.api(active) is False
-        assert window.processes() == {}
+        nothing_runs(window)
 
 
 def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(root: Path) -> None:

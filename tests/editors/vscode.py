@@ -94,6 +94,15 @@ class Code:
         self.page = page
         self._api = api
 
+    @contextmanager
+    def another(self) -> Iterator[Code]:
+        """A second window over the same folder; `api` and `command` stay those of this one."""
+        page = self.page.context.new_page()
+        page.goto(self.page.url)
+        page.locator(".monaco-workbench").wait_for(timeout=WITHIN_S * 1000)
+        yield Code(self.runtime, page, self._api)
+        page.close()
+
     def api(self, script: str, **values: Any) -> Any:
         """What an async function with this body returns in the extension host; `values` are in its scope."""
         head = "".join(f"const {name} = {json.dumps(value)};" for name, value in values.items())

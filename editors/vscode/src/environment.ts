@@ -1,3 +1,5 @@
+import { realpath } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Installation } from "./installation";
 import { hasServer, isProgram, onPath, selectedInterpreter } from "./python";
 import { ownSetting, withHome } from "./settings";
@@ -43,4 +45,18 @@ async function wantedInterpreter(path: string): Promise<ServerCommand> {
 
 function module(interpreter: string): ServerCommand {
   return { program: interpreter, args: ["-m", "dg_lsp"] };
+}
+
+/** How to run `dg-engine` of the same installation; undefined where it is not beside the server. */
+export async function engineCommand({ program, args }: ServerCommand): Promise<ServerCommand | undefined> {
+  if (args.length > 0) {
+    return { program, args: ["-m", "engine.cli"] };
+  }
+  for (const path of [program, await realpath(program)]) { // it may be a link to where both are
+    const engine = join(dirname(path), "dg-engine");
+    if (await isProgram(engine)) {
+      return { program: engine, args: [] };
+    }
+  }
+  return undefined;
 }

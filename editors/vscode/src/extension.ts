@@ -1,15 +1,15 @@
 import { commands, type ExtensionContext, type LogOutputChannel, type TextEditor, window, workspace } from "vscode";
 import { FILLS, runAction } from "./actions";
+import { stopEngine } from "./engine";
 import { findServer, type ServerCommand } from "./environment";
-import { Installation, needsEngine } from "./installation";
+import { Installation, type Outcome } from "./installation";
 import { showMenu } from "./menu";
 import { Pause } from "./pause";
-import { NEUTRAL_FOLDER } from "./processes";
+import { endAll, ending, NEUTRAL_FOLDER } from "./processes";
+import { askOnce, problem, tell } from "./questions";
 import { Server } from "./server";
 import { engineUrl } from "./settings";
 import { Status } from "./status";
-
-const ASKED = "askedToInstall";
 
 let extension: Extension | undefined;
 
@@ -32,6 +32,7 @@ class Extension {
   private readonly installation: Installation;
   private command: ServerCommand | undefined;
   private starts: Promise<void> = Promise.resolve();
+  private installing: Promise<Outcome> | undefined;
 
   constructor(private readonly context: ExtensionContext) {
     this.installation = new Installation(context, this.output);
@@ -47,6 +48,9 @@ class Extension {
   }
 
   private async startNow(): Promise<void> {
+    if (this.installing) {
+      return; // it starts the server when it has ended
+    }
     if (process.platform === "win32") {
       this.status.fail("dg-lsp runs on Linux: open the folder in WSL or over Remote-SSH");
       return;
@@ -59,16 +63,23 @@ class Extension {
       this.status.fail(why);
       return;
     }
+    if (ending.aborted) {
+      return;
+    }
     if (this.command) {
       await this.server.start(this.command);
+    } else if (await this.installation.lock.isHeld()) {
+      this.status.set({ busy: true, message: "Another window installs the server", kind: "Normal" });
+      void this.installation.lock.whenFree().then(() => this.start());
     } else {
       this.status.set({ busy: false, message: "The server is not installed: click to install it", kind: "Inactive" });
-      void this.askOnce();
+      void askOnce(this.context.globalState).then((yes) => (yes ? this.install() : undefined));
     }
   }
 
   async stop(): Promise<void> {
-    await this.server.stop();
+    endAll();
+    await Promise.all([this.server.stop(), this.installing]);
   }
 
   private register(): void {
@@ -76,6 +87,7 @@ class Extension {
       "dg.menu": () => showMenu(this.status, this.pause),
       "dg.install": () => this.install(),
       "dg.restart": () => this.start(),
+      "dg.stopEngine": () => stopEngine(this.command, this.output),
       "dg.log": () => this.output.show(),
       "dg.settings": () => commands.executeCommand("workbench.action.openSettings", "@ext:dg-lsp.dg-lsp"),
       "dg.doctor": () => this.doctor(),
@@ -97,6 +109,7 @@ class Extension {
       const document = window.activeTextEditor?.document;
       this.status.setPaused(document ? this.pause.reason(document) : "");
     };
+    show();
     this.context.subscriptions.push(
       this.pause.onDidChange(show),
       window.onDidChangeActiveTextEditor(show),
@@ -108,37 +121,30 @@ class Extension {
     );
   }
 
-  private async askOnce(): Promise<void> {
-    if (this.context.globalState.get(ASKED)) {
+  /** One at a time: who asks meanwhile waits for the first. */
+  private async install(): Promise<void> {
+    if (this.installing) {
+      await this.installing;
       return;
     }
-    await this.context.globalState.update(ASKED, true);
-    const size = needsEngine() ? "1 GB" : "100 MB";
-    const question = `dg-lsp needs its server: a Python environment of about ${size}, made for this extension alone.`;
-    if ((await window.showInformationMessage(question, "Install", "Not now")) === "Install") {
-      await this.install();
-    }
-  }
-
-  private async install(): Promise<void> {
-    await this.server.stop();
-    this.status.set({ busy: true, message: "Installing the server", kind: "Normal" });
-    const outcome = await this.installation.install();
-    if (outcome === "no python") {
-      this.status.fail("There is no Python 3.10 or newer");
-      const message = "dg-lsp needs Python 3.10 or newer. Install it, or name one that has dg-lsp in dg.interpreter.";
-      if (await window.showErrorMessage(message, "Open the setting")) {
-        await commands.executeCommand("workbench.action.openSettings", "dg.interpreter");
-      }
-    } else if (outcome === "failed") {
-      this.status.fail("The server could not be installed: see the log");
-      const message = "dg-lsp could not be installed: the last lines of the log say why.";
-      if (await window.showErrorMessage(message, "Show the log")) {
-        this.output.show();
-      }
+    this.installing = this.installNow().finally(() => {
+      this.installing = undefined;
+    });
+    const outcome = await this.installing;
+    const why = problem(outcome);
+    if (why) {
+      this.status.fail(why.status);
+      await tell(why);
     } else {
       await this.start();
     }
+  }
+
+  private async installNow(): Promise<Outcome> {
+    await this.starts; // one may be bringing the environment up to date
+    await this.server.stop();
+    this.status.set({ busy: true, message: "Installing the server", kind: "Normal" });
+    return this.installation.install();
   }
 
   private doctor(): void {

@@ -21,6 +21,11 @@ function choices(pause: Pause, document: TextDocument | undefined): Choice[] {
     { label: "$(question) Why no suggestion?", run: () => commands.executeCommand("dg.why") },
     { label: "$(settings-gear) Model and settings", run: () => commands.executeCommand("dg.settings") },
     { label: "$(debug-restart) Restart the server", run: () => commands.executeCommand("dg.restart") },
+    {
+      label: "$(debug-stop) Stop the engine",
+      description: "the next request starts one with the settings of then",
+      run: () => commands.executeCommand("dg.stopEngine"),
+    },
     { label: "$(pulse) Check the installation", run: () => commands.executeCommand("dg.doctor") },
     { label: "$(cloud-download) Install the server", run: () => commands.executeCommand("dg.install") },
     { label: "$(output) Show the log", run: () => commands.executeCommand("dg.log") },

@@ -52,11 +52,11 @@ export class Pause implements Disposable {
   async toggleLanguage({ languageId }: TextDocument): Promise<void> {
     const others = languages().filter((language) => language !== languageId);
     const next = others.length === languages().length ? [...others, languageId] : others;
-    await workspace.getConfiguration("dg").update(LANGUAGES, next, ConfigurationTarget.Global);
+    await change(LANGUAGES, next);
   }
 
   async toggleAll(): Promise<void> {
-    await workspace.getConfiguration("dg").update(ALL, this.hasAll(), ConfigurationTarget.Global);
+    await change(ALL, this.hasAll());
   }
 
   dispose(): void {
@@ -67,4 +67,11 @@ export class Pause implements Disposable {
 
 function languages(): string[] {
   return workspace.getConfiguration("dg").get<string[]>(LANGUAGES, []);
+}
+
+/** In the workspace's settings where they have it, for there it counts; else in the user's. No folder can set it. */
+async function change(key: string, value: unknown): Promise<void> {
+  const settings = workspace.getConfiguration("dg");
+  const inWorkspace = settings.inspect(key)?.workspaceValue !== undefined;
+  await settings.update(key, value, inWorkspace ? ConfigurationTarget.Workspace : ConfigurationTarget.Global);
 }

@@ -34,7 +34,12 @@ export class Status implements Disposable {
 
   /** One line for the menu's head. */
   get line(): string {
-    return this.paused || this.server.message;
+    return this.showsPause ? this.paused : this.server.message;
+  }
+
+  /** What is wrong or under way is told first. */
+  private get showsPause(): boolean {
+    return this.paused !== "" && !this.server.busy && this.server.kind !== "Error";
   }
 
   set(status: ServerStatus): void {
@@ -58,8 +63,7 @@ export class Status implements Disposable {
 
   private show(): void {
     const { busy, message, kind } = this.server;
-    const paused = this.paused !== "" && kind !== "Error";
-    const icon = busy ? "$(loading~spin)" : paused ? "$(debug-pause)" : ICONS[kind];
+    const icon = busy ? "$(loading~spin)" : this.showsPause ? "$(debug-pause)" : ICONS[kind];
     const loading = /^Loading.*?(\d+ %)/.exec(message)?.[1];
     this.item.text = loading === undefined ? `${icon} dg` : `${icon} dg ${loading}`;
     this.item.tooltip = `dg-lsp: ${this.line}`;
