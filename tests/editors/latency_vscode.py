@@ -91,7 +91,8 @@ def activation(window: Code) -> str:
     """How long the extension took to start, as the editor counts it: `Activation: 240ms`."""
     window.command("workbench.action.showRuntimeExtensions")
     row = window.page.locator(".runtime-extensions-editor .extension", has_text="dg-lsp")
-    return row.inner_text(timeout=60_000).splitlines()[-1]
+    text: str = row.inner_text(timeout=60_000)
+    return text.splitlines()[-1]
 
 
 def main() -> None:

@@ -196,7 +196,8 @@ class Code:
     def notifications(self) -> list[str]:
         """The notifications so far. With the smoke test driver, VS Code lists them but lets none pop up."""
         self.command("notifications.showList")
-        messages = self.page.locator(".notifications-center .notification-list-item-message").all_inner_texts()
+        shown = self.page.locator(".notifications-center .notification-list-item-message")
+        messages: list[str] = shown.all_inner_texts()
         self.command("notifications.hideList")
         return messages
 
