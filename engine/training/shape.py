@@ -44,7 +44,9 @@ SHAPES = {
 GENERATION: dict[str, Any] = {
     "max_denoising_steps": 8,
     "sampler_config": {"_cls_name": "EntropyBoundSamplerConfig", "entropy_bound": 0.1},
-    "t_min": 0.2,  # a small network's samples are worse than its best guess, and take longer to settle
+    # Low: a small network's samples are worse than its best guess, and take longer to settle. transformers takes no
+    # constant temperature.
+    "t_min": 0.19,
     "t_max": 0.2,
     "stability_threshold": 1,
     "confidence_threshold": 0.005,
