@@ -280,8 +280,7 @@ def test_a_pause_is_shown_from_the_start(root: Path) -> None:
     with code(root, settings={"dg.inline.enabled": False}) as window:
         window.open("first.py", "")
         window.wait_for_status("paused (dg.inline.enabled)")
-        window.page.reload()  # then the file is there before the extension
-        window.page.locator(".editor-instance .view-lines").first.wait_for()
+        window.load_again("first.py")
         window.wait_for_status("paused (dg.inline.enabled)")
 
 

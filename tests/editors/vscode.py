@@ -133,6 +133,18 @@ class Code:
         self.command("workbench.action.focusActiveEditorGroup")
         return path
 
+    def load_again(self, name: str) -> None:
+        """Load the page again with this file of the workspace open, so that it is there before the extension.
+
+        The page's address names it: what was open before is lost where VS Code had no idle moment to store it.
+        """
+        address = urllib.parse.urlsplit(self.page.url)
+        query = dict(urllib.parse.parse_qsl(address.query))
+        opened = ["openFile", f"vscode-remote://{address.netloc}{self.workspace / name}"]
+        query["payload"] = json.dumps([*json.loads(query["payload"]), opened])
+        self.page.goto(address._replace(query=urllib.parse.urlencode(query)).geturl())
+        self.page.locator(".editor-instance .view-lines").first.wait_for(timeout=WITHIN_S * 1000)
+
     def type(self, text: str) -> None:
         """Press the keys."""
         self.page.keyboard.type(text, delay=30)
