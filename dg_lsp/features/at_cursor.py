@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +20,11 @@ from dg_lsp.session import Session
 from dg_lsp.syntax.holes import Hole, cursor_hole
 
 _T = TypeVar("_T")
+
+_NOT_READY = "the engine is not ready yet"
+
+_ENGINE_WITHIN_S = 10.0
+"""So long a request by hand waits for an engine: who pressed a key sees that it loads, and goes on at last."""
 
 _SPARE = 2
 """For each text that is wanted where several are: some are the same after the filters, or fall through them."""
@@ -78,8 +82,8 @@ class AtCursor:
                 return self._turned_off(reason, uri, line)
             session.status.turned_on()
         engine = session.launcher.engine()
-        if engine is None:
-            return self._nothing("no suggestion: the engine is not ready yet", uri, line)
+        if engine is None and not trigger.manual:
+            return self._nothing(f"no suggestion: {_NOT_READY}", uri, line)
         hole, typed = self._hole(snapshot, offset, selected)
         return self._answer(session.suggestions.turn(uri), engine, Offer(snapshot, hole, typed, []), trigger, show)
 
@@ -104,7 +108,7 @@ class AtCursor:
         return Hole(kind="cursor", start=start, end=end, label="", single_line=True), selected.text
 
     async def _answer(
-        self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger, show: Callable[[Offer], _T]
+        self, turn: Turn, engine: EngineClient | None, offer: Offer, trigger: Trigger, show: Callable[[Offer], _T]
     ) -> _T | None:
         filled = await self._filled(turn, engine, offer, trigger)
         if filled is None:
@@ -115,12 +119,12 @@ class AtCursor:
             self._session.acceptance.offered(offer.snapshot, offer.hole, texts)
         return show(offer)
 
-    async def _filled(self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger) -> Filled | None:
+    async def _filled(self, turn: Turn, engine: EngineClient | None, offer: Offer, trigger: Trigger) -> Filled | None:
         session, uri, line = self._session, offer.snapshot.uri, offer.snapshot.line_at(offer.hole.start)
         try:
             filled = await self._asked(turn, engine, offer, trigger)
         except EngineUnavailable as error:
-            why = RESTARTED if session.launcher.starting else str(error)
+            why = RESTARTED if isinstance(error, EngineGone) and session.launcher.starting else str(error)
             session.status.silent(f"no suggestion: {why}", uri=uri, line=line)
             return None
         except EngineError as error:
@@ -138,21 +142,20 @@ class AtCursor:
             session.status.silent(f"no suggestion: {filled.why_nothing}", uri=uri, line=line)
         return filled
 
-    async def _asked(self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger) -> Filled | None:
-        """The engine's answer. Where it had ended before, a request by hand waits for the next one."""
-        until = time.monotonic() + trigger.deadline_ms / 1000
+    async def _asked(self, turn: Turn, engine: EngineClient | None, offer: Offer, trigger: Trigger) -> Filled | None:
+        """The engine's answer. Where there is no engine yet or it had ended before, a request by hand waits for one."""
+        if engine is not None:
+            try:
+                return await self._ask(turn, engine, offer, trigger)
+            except EngineGone:
+                if not trigger.manual:
+                    raise
+        loaded = turn.run(self._session.launcher.wait, given_up=lambda: None)
         try:
-            return await self._ask(turn, engine, offer, trigger)
-        except EngineGone as error:
-            if not trigger.manual:
-                raise
-            gone = error
-        try:
-            another = await asyncio.wait_for(self._session.launcher.wait(), until - time.monotonic())
+            engine = await asyncio.wait_for(loaded, _ENGINE_WITHIN_S)
         except asyncio.TimeoutError:
-            raise gone from None
-        left_ms = max(1, int(1000 * (until - time.monotonic())))
-        return await self._ask(turn, another, offer, replace(trigger, deadline_ms=left_ms))
+            raise EngineUnavailable(_NOT_READY) from None
+        return None if engine is None else await self._ask(turn, engine, offer, trigger)
 
     async def _ask(self, turn: Turn, engine: EngineClient, offer: Offer, trigger: Trigger) -> Filled | None:
         session, question = self._session, partial(self._question, offer, trigger)

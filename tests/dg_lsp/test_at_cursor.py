@@ -128,12 +128,27 @@ async def test_two_requests_by_hand_are_both_answered_by_the_engine_that_is_star
     assert editor.starts == 2
 
 
-async def test_a_request_by_hand_does_not_wait_longer_than_its_deadline(editor: Editor) -> None:
-    await editor.leave_idle()
+async def test_a_request_by_hand_waits_for_an_engine_that_loads_beyond_its_deadline(editor: Editor) -> None:
+    editor.start_ms = 1_000
+    editor.session.settings = Settings(inline=InlineSettings(manual_deadline_ms=500))
+    assert await editor.ask(INVOKED)
+    assert editor.starts == 1
+
+
+async def test_a_request_by_hand_does_not_wait_for_ever(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dg_lsp.features.at_cursor._ENGINE_WITHIN_S", 0.3)
     editor.start_ms = 60_000
-    editor.session.settings = Settings(inline=InlineSettings(manual_deadline_ms=300))
     assert await asyncio.wait_for(editor.ask(INVOKED), 10) is None
-    assert editor.latest() == f"no suggestion: {RESTARTED}"
+    assert editor.latest() == "no suggestion: the engine is not ready yet"
+
+
+async def test_who_types_while_a_request_by_hand_waits_for_the_engine_ends_it_at_once(editor: Editor) -> None:
+    editor.start_ms = 60_000
+    waiting = asyncio.create_task(editor.ask(INVOKED))
+    await asyncio.sleep(0.1)
+    editor.session.suggestions.changed(URI, editor.session.documents.get(URI))
+    assert await asyncio.wait_for(waiting, 5) is None
+    assert editor.session.launcher.starting
 
 
 async def test_an_engine_that_ends_again_and_again_is_an_error(editor: Editor) -> None:
@@ -158,8 +173,7 @@ async def test_an_engine_that_dies_in_mid_fill_is_an_error_and_the_next_request_
     assert editor.starts == 1
     editor.script = ()
     editor.engines.end()  # wait for its end, else it would be taken for one that lives
-    assert await editor.ask(INVOKED) is None
+    assert await editor.ask(AUTOMATIC) is None
     await asyncio.sleep(0)
     assert (editor.status.state.kind, editor.status.state.message) == ("Normal", RESTARTED)
-    await editor.session.launcher.wait()
     assert await editor.ask(INVOKED)

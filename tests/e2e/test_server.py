@@ -193,11 +193,10 @@ def test_requests_during_the_load_are_answered_with_null_and_a_reason_said_once(
     lsp.initialize()
     lsp.open(URI, STUB)
     assert lsp.inline(URI, 2, 0) is None
-    assert lsp.inline(URI, 2, 0, trigger=1) is None
+    assert lsp.inline(URI, 2, 0) is None
     scripted_engine("--load-ms", "1500")
-    lsp.until_ready()
+    assert lsp.inline(URI, 2, 0, trigger=1), "a request by hand waits"
     assert lsp.logged().count("no suggestion: the engine is not ready yet") == 1
-    assert lsp.inline(URI, 2, 0)
     first, second = lsp.statuses()[:2]
     assert first == {"busy": True, "message": "Starting the engine", "kind": "Normal"}
     assert second["message"].startswith("Loading model, ")
