@@ -54,7 +54,11 @@ def test_the_benchmarks_format(tmp_path: Path) -> None:
         exec(task.program("    total = a - b\n"), {})
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"task_id": 1}\n'), gzip.compress(b"no JSON\n")])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b'{"task_id": 1}\n'), gzip.compress(b"no JSON\n")],
+    ids=["no gzip", "half a task", "no JSON"],
+)
 def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "tasks.jsonl.gz"
     file.write_bytes(content)
