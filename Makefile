@@ -12,8 +12,9 @@ export DG_EDITORS ?= $(CURDIR)/.editors
 demo: $(VENV)/.engine
 	@$(BIN)/dg-lsp demo
 
+# No more processes than that: each has PyTorch, which uses all cores by itself.
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 # Real editors: what cannot be had is skipped, or fails with REQUIRE_EDITORS=1. They are many processes whose timing nobody
 # holds in hand: a test that fails is tried once more, and the summary names it.
