@@ -12,7 +12,7 @@ import threading
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from tree_sitter import Language, Parser, Tree
 
@@ -68,7 +68,7 @@ class _Base:
 _parsed: WeakKeyDictionary[Snapshot, Parsed | Future[Parsed]] = WeakKeyDictionary()
 _bases: dict[str, _Base] = {}
 _given_up: dict[str, float] = {}
-_waiting: dict[str, Future[Parsed]] = {}
+_waiting: WeakValueDictionary[str, Future[Parsed]] = WeakValueDictionary()  # a tree goes with its snapshot
 _thread = ThreadPoolExecutor(1, thread_name_prefix="parser")
 
 

@@ -67,6 +67,16 @@ def test_of_versions_that_wait_only_the_newest_is_parsed() -> None:
     assert asyncio.run(ask()) == [NOT_YET, None]
 
 
+def test_of_a_document_that_is_gone_nothing_is_kept() -> None:
+    async def ask() -> None:
+        document = Snapshot("file:///gone.py", "python", 1, LONG)
+        while parse(document) is None:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(ask())
+    assert "file:///gone.py" not in parser._waiting
+
+
 def test_who_waits_for_a_version_gets_its_tree_though_a_newer_one_is_asked_for() -> None:
     older, newer = (Snapshot(URI, "python", n, f"{LONG}# {n}\n") for n in range(2))
 
