@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from dg_lsp.documents import Snapshot
-from dg_lsp.syntax.stubs import TODO, statements, stub_range
+from dg_lsp.syntax.stubs import TODO, only_returns, statements, stub_range
 from dg_lsp.syntax.tree import REACH, Captures, is_comment, matches, span, text_of
 
 Span = tuple[int, int]
@@ -31,7 +31,6 @@ _WRAPPERS = (
     "template_declaration",
     "variable_declaration",
 )
-_RETURNS = re.compile(r"return(?:\s+(?:None|null|nullptr|NULL|nil|undefined))?;?")
 _BESIDE_DOC = ("attribute_item", "decorator")
 
 
@@ -94,7 +93,7 @@ def _function(snapshot: Snapshot, captures: Captures, on_purpose: set[int]) -> F
 def _may_be_meant(snapshot: Snapshot, name: str, body: Node, stub: Span) -> bool:
     """Whether a function may be as it should be: it only returns, or is an empty closure or constructor on one line."""
     text = snapshot.text[slice(*stub)]
-    if _RETURNS.fullmatch(text):
+    if only_returns(text):
         return True
     function = body.parent
     empty = snapshot.language_id != "python" and not text.strip() and "\n" not in text

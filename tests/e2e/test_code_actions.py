@@ -185,11 +185,11 @@ def test_every_hole_of_a_function_is_filled(server: LspSession, script: StartEng
 
 
 def test_holes_that_get_nothing_are_named_and_the_others_filled(server: LspSession, script: StartEngine) -> None:
-    script("--middle", "pass")  # what stands in the first hole already
+    script("--middle", "return x")  # what stands below the second hole already
     server.open(URI, MANY)
     edits = edits_of(choose(server, FILE, 0, 4)["edit"])
     assert len(edits) == 2
-    assert server.shown() == ["`one` was not filled: the model has no other answer"]
+    assert server.shown() == ["`double x` was not filled: the answer repeats the lines below"]
 
 
 def test_an_editor_with_notes_on_changes_gets_one_for_each_hole(lsp: LspSession, start: StartEngine) -> None:
