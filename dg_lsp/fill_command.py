@@ -18,6 +18,7 @@ from dg_lsp import fill_output as output
 from dg_lsp.client.launch import ready_engine, serve_command
 from dg_lsp.client.local import BadAddress, EngineError, EngineUnavailable
 from dg_lsp.completion.fill import Filled, Wanted, answer, question
+from dg_lsp.completion.several import alike
 from dg_lsp.completion.sites import Site, site_of
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
@@ -151,7 +152,7 @@ def _fill_and_show(options: argparse.Namespace, given: bytes | None) -> None:
     if not result.candidates:
         raise _Nothing(f"nothing to offer: {result.why_nothing}")
     old = snapshot.text[site.start : site.end]
-    new = [candidate for candidate in result.candidates if output.text_at(site, candidate.middle) != old]
+    new = [candidate for candidate in result.candidates if not alike(output.text_at(site, candidate.middle), old)]
     if not new:
         raise _Nothing("nothing to offer: the model has no other answer")
     result = replace(result, candidates=tuple(new[: options.candidates]))

@@ -138,6 +138,16 @@ def test_a_selection_is_rewritten_with_another_text(server: LspSession, script: 
     assert (request["prefix"], request["suffix"]) == ("a = 1\n", "\nc = 3\n")
 
 
+def test_a_selection_is_not_rewritten_to_what_it_is(server: LspSession, script: StartEngine) -> None:
+    script("--middle", "b = 2")
+    server.open(URI, "a = 1\nb = 2  \nc = 3\n")
+    selected = {"start": position(1, 0), "end": position(2, 0)}
+    params = {"textDocument": {"uri": URI}, "range": selected, "context": {"diagnostics": []}}
+    (action,) = server.ask("textDocument/codeAction", params)["result"]
+    assert "edit" not in server.ask("codeAction/resolve", action)["result"]
+    assert server.shown() == ["`selection` was not filled: the model has no other answer"]
+
+
 def test_the_chosen_action_shows_its_steps_and_brings_a_versioned_edit(server: LspSession, script: StartEngine) -> None:
     engine = script("--steps", "4", "--middle", "return width * height")
     server.open(URI, STUB, version=7)

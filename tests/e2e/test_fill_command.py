@@ -296,6 +296,9 @@ def test_a_selection_that_would_stay_as_it_is_is_nothing_to_offer(
     scripted_engine("--middle", "scaled")
     why = "dg-lsp: nothing to offer: the model has no other answer\n"
     assert outcome(begin("fill", f"{path}:3:16-3:22")) == (1, "", why)
+    blanks = written(tmp_path, "width = 1  \nheight = 2 \n")  # nobody sees whether these stay
+    scripted_engine("--middle", "width = 1\nheight = 2", "--middle", "height = 1\nwidth = 2")
+    assert outcome(begin("fill", f"{blanks}:1:1-2:12")) == (0, "height = 1\nwidth = 2\n", "")
 
 
 def test_several_candidates_are_numbered_and_distinct(
