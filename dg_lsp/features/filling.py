@@ -76,6 +76,7 @@ class Filling:
                 max_tokens=session.settings.inline.max_tokens if short else session.settings.function.max_tokens,
                 candidates=_OTHERS if hole.kind == "selection" else 1,
                 seed=seed,
+                cells=session.cells_above(snapshot),
                 related=session.related.snippets(snapshot, hole.start),
             )
 
