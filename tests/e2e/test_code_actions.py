@@ -467,6 +467,17 @@ def test_an_action_whose_function_is_gone_brings_no_edit_and_says_so(server: Lsp
     assert server.shown() == ["The document changed: choose the action again."]
 
 
+def test_a_change_stops_the_engine_at_the_next_step(server: LspSession, script: StartEngine) -> None:
+    engine = script(*SLOW)
+    server.open(URI, STUB)
+    request = server.send("codeAction/resolve", titled(server.code_actions(URI, 1, 4), FILL))
+    eventually(lambda: bool(engine.seen()))
+    server.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+    assert "edit" not in server.response(request, 5)["result"]
+    eventually(lambda: [seen["end"] for seen in engine.seen()] == ["closed"])
+    assert server.shown() == ["The document changed while `area` was being filled: try again."]
+
+
 def test_an_action_works_on_the_text_of_its_moment(server: LspSession, script: StartEngine) -> None:
     """A change that comes in the same burst is later than the request."""
     engine = script()
