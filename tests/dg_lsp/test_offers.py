@@ -35,6 +35,8 @@ def offered(language: str, text: str) -> list[str]:
         ("python", "def f():\n    # TODO│\n", ["Fill this function `f`", FILE]),  # the TODO is the stub
         ("python", "def f():\n    │x = 1\n    # TODO: a\n    # b\n    y = 1\n    # FIXME: c\n", [HOLES, FILE]),
         ("python", "match x:\n    case 1:│ pass\n", ["Fill this arm `1`", FILE]),
+        ("python", "x = 1\n# TODO: │more\n", ["Fill this TODO `more`"]),  # of no function
+        ("python", "def f():\n    │return None\n", ["Fill this function `f`"]),  # it may be meant
         ("python", "f(│)\n", ["Fill the arguments"]),
         ("python", "f(│1)\n", []),
         ("python", "if │...:\n    f()\n", ["Fill the condition"]),
@@ -42,7 +44,7 @@ def offered(language: str, text: str) -> list[str]:
         (
             "python",
             "# TODO: " + "long " * 20 + "│\n",
-            ["Fill this TODO `long long long long long long long lo...`", FILE],
+            ["Fill this TODO `long long long long long long long lo...`"],
         ),
         ("javascript", "if (│) {\n  f();\n}\n", ["Fill the condition"]),
         ("rust", "fn f(x: A) {\n    match x {\n        A => {│}\n    }\n}\n", ["Fill this arm `A`", FILE]),
