@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
+from io import TextIOWrapper
 from types import TracebackType
 
 from rich.console import Console
@@ -78,7 +79,9 @@ def print_json(snapshot: Snapshot, site: Site, result: FillResult) -> None:
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """Raises `DocumentError` when what the block prints cannot be written, as on a full disk."""
+    """Print in UTF-8, as files are read. Raises `DocumentError` when that cannot be written, as on a full disk."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     try:
         yield
         if sys.stdout:

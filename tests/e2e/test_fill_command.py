@@ -129,6 +129,18 @@ def test_a_link_that_leads_round_in_a_circle_is_bad_input(capsys: pytest.Capture
     assert "loop.py cannot be read: Too many levels of symbolic links" in capsys.readouterr().err
 
 
+def test_an_answer_is_utf8_in_every_locale(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    scripted_engine("--middle", "return 'é😀'")
+    path = written(tmp_path, "# ü\n" + STUB)
+    assert outcome(begin("fill", f"{path}:4:5")) == (0, "return 'é😀'\n", "")
+    status, out, err = outcome(begin("fill", f"{path}:4:5", "--apply", "--yes"))
+    assert (status, err) == (0, "")
+    assert "+    return 'é😀'" in out
+
+
 def test_an_answer_that_cannot_be_printed_is_one_line_and_status_2(
     scripted_engines: tuple[Path, ScriptedEngines], scripted_engine: StartEngine, tmp_path: Path
 ) -> None:
