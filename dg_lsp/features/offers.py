@@ -129,7 +129,7 @@ def _docstring(snapshot: Snapshot, start: int, end: int) -> Hole | None:
     line, last = snapshot.line_at(start), snapshot.line_at(function.body[0])
     if not snapshot.text[snapshot.line_start(last) : function.body[0]].strip():
         last -= 1  # the body has lines of its own
-    on_head = snapshot.line_at(function.start) <= line <= last
+    on_head = line <= last
     in_doc = function.documented and function.doc[0] <= start <= function.doc[1]
     return hole_at(snapshot, start, "docstring") if on_head or in_doc else None
 

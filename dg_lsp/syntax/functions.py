@@ -31,6 +31,7 @@ _WRAPPERS = (
     "template_declaration",
     "variable_declaration",
 )
+_ATTRIBUTE = re.compile(r"[ \t]*(?:@|#\[)")
 _BESIDE_DOC = ("attribute_item", "decorator")
 
 
@@ -65,8 +66,10 @@ def functions(snapshot: Snapshot, start: int, end: int) -> list[Function]:
 
 
 def function_at(snapshot: Snapshot, offset: int) -> Function | None:
-    """The innermost function around an offset. The whole line on which a function starts belongs to it."""
+    """The innermost function around an offset. Its whole first line belongs to it, and attributes above do too."""
     line = snapshot.line_at(offset)
+    while _ATTRIBUTE.match(snapshot.line_text(line)) and line + 1 < snapshot.line_count:
+        line += 1
     near = functions(snapshot, snapshot.line_start(line), snapshot.line_end(line))
     around = max((f for f in near if f.start <= offset <= f.end), default=None, key=lambda f: f.start)
     if around and snapshot.line_at(around.start) == line:

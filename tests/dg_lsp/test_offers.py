@@ -28,6 +28,14 @@ def offered(language: str, text: str) -> list[str]:
     [
         ("python", "def f():\n    │pass\n", ["Fill this function `f`", FILE]),
         ("python", "def │f():\n    pass\n", ["Fill this function `f`", "Write the docstring of `f`", FILE]),
+        (
+            "python",
+            "@cache\n@│wraps(g)\nasync def f():\n    pass\n",
+            ["Fill this function `f`", "Write the docstring of `f`", FILE],
+        ),
+        ("rust", "#[inline]│\nfn f() {\n    1\n}\n", ["Write the docstring of `f`"]),
+        ("typescript", "class A {\n  @g()│\n  f() {\n    return 1;\n  }\n}\n", ["Write the docstring of `f`"]),
+        ("python", "@│dataclass\nclass A:\n    def f(self):\n        return 1\n", []),
         ("python", "def │f():\n    return 1\n", ["Write the docstring of `f`"]),
         ("python", 'def f():\n    """│Doc."""\n    return 1\n', ["Write the docstring of `f` anew"]),
         ("python", "def f():\n    │return 1\n", []),
