@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 import time
@@ -16,7 +17,8 @@ from lsprotocol import types
 from dg_lsp import fill_output as output
 from dg_lsp.client.launch import ready_engine, serve_command
 from dg_lsp.client.local import BadAddress, EngineError, EngineUnavailable
-from dg_lsp.completion.fill import Filled, Wanted, fill
+from dg_lsp.completion.fill import Filled, Wanted, answer, question
+from dg_lsp.completion.several import alike
 from dg_lsp.completion.sites import Site, site_of
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
@@ -24,6 +26,7 @@ from dg_lsp.documents import DocumentStore, Snapshot
 from dg_lsp.files import DocumentError, language_of, read_document, text_of, write_document
 from dg_lsp.settings import Device, EngineSettings, Settings
 from dg_lsp.syntax.holes import Hole, HoleKind, cursor_hole, function_hole, hole_at, selection_hole
+from engine.protocol import ProtocolError
 
 NOTHING, BAD_INPUT, NO_ENGINE, INTERRUPTED = 1, 2, 3, 130
 
@@ -93,14 +96,16 @@ def run(options: argparse.Namespace) -> int:
 
     A text from stdin that is to be printed with its middle is printed as it came when there is none.
     """
-    given = sys.stdin.buffer.read() if options.place.path == STDIN else None
+    given = None
     try:
+        if options.place.path == STDIN:
+            given = sys.stdin.buffer.read() if sys.stdin else b""  # None: it is closed
         _check(options)
         _fill_and_show(options, given)
         return 0
     except _Nothing as why:
         status, message = NOTHING, str(why)
-    except (DocumentError, BadAddress) as error:
+    except (DocumentError, BadAddress, ProtocolError) as error:
         status, message = BAD_INPUT, str(error)
     except EngineUnavailable as error:
         status, message = NO_ENGINE, str(error)
@@ -129,13 +134,13 @@ def _check(options: argparse.Namespace) -> None:
     if options.apply and options.json and from_stdin:
         raise DocumentError("--apply prints the text from stdin: leave out --json")
     asks = options.apply and not (options.yes or from_stdin)
-    if asks and (options.json or not sys.stdin.isatty()):
+    if asks and (options.json or not (sys.stdin and sys.stdin.isatty())):
         raise DocumentError("--apply asks before it writes, and nobody is there to answer: add --yes")
 
 
 def _fill_and_show(options: argparse.Namespace, given: bytes | None) -> None:
     name = options.path or ("stdin" if given is not None else options.place.path)
-    folder, settings = _project(Path(name)), _settings(options)
+    folder, settings = _project(_real(name)), _settings(options)
     documents, exclusions = DocumentStore(), Exclusions(lambda: [folder], lambda: settings.exclude)
     snapshot = _open(options, name, given, documents)
     hole = _hole(snapshot, options.place, options.hole)
@@ -147,16 +152,17 @@ def _fill_and_show(options: argparse.Namespace, given: bytes | None) -> None:
     if not result.candidates:
         raise _Nothing(f"nothing to offer: {result.why_nothing}")
     old = snapshot.text[site.start : site.end]
-    new = [candidate for candidate in result.candidates if output.text_at(site, candidate.middle) != old]
+    new = [candidate for candidate in result.candidates if not alike(output.text_at(site, candidate.middle), old)]
     if not new:
         raise _Nothing("nothing to offer: the model has no other answer")
     result = replace(result, candidates=tuple(new[: options.candidates]))
-    if options.json:
-        output.print_json(snapshot, site, result)
-    elif not options.apply:
-        output.print_middles(result.candidates, numbered=options.candidates > 1)
-    if options.apply:
-        _apply(options, snapshot, site, result.middle)
+    with output.printing():
+        if options.json:
+            output.print_json(snapshot, site, result)
+        elif not options.apply:
+            output.print_middles(result.candidates, numbered=options.candidates > 1)
+        if options.apply:
+            _apply(options, snapshot, site, result.middle)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -168,7 +174,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _open(options: argparse.Namespace, name: str, given: bytes | None, documents: DocumentStore) -> Snapshot:
     text = read_document(Path(name)).text if given is None else text_of(given, name)
     language = options.language or language_of(name)
-    return documents.open(types.TextDocumentItem(Path(name).resolve().as_uri(), language, 0, text))
+    return documents.open(types.TextDocumentItem(_real(name).as_uri(), language, 0, text))
 
 
 def _apply(options: argparse.Namespace, before: Snapshot, site: Site, middle: str) -> None:
@@ -225,16 +231,21 @@ async def _filled(
         seed=options.seed,
         related=related.snippets(snapshot, site.start),
     )
+    asked = question(site.snapshot, hole, wanted)
     with output.Bar() as bar:
         command = serve_command(wished.model, wished.device)
         engine = await ready_engine(bar.load, command=command, url=wished.url)
         try:
-            return await fill(engine, site.snapshot, hole, wanted, bar.draft)
+            return await answer(engine, asked, bar.draft)
         finally:
             await engine.close()
 
 
 def _project(path: Path) -> Path:
     """The folder whose .gitignore counts: the repository around a file, else the folder that the file is in."""
-    folders = path.resolve().parents
-    return next((folder for folder in folders if (folder / ".git").exists()), folders[0])
+    return next((folder for folder in path.parents if (folder / ".git").exists()), path.parents[0])
+
+
+def _real(name: str) -> Path:
+    """Where a name leads to; some Pythons' `Path.resolve` fails where links go round in a circle."""
+    return Path(os.path.realpath(name))

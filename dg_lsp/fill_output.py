@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import SequenceMatcher
+from io import TextIOWrapper
 from types import TracebackType
 
 from rich.console import Console
@@ -15,6 +18,7 @@ from rich.progress import Progress
 from dg_lsp.completion.sites import Site
 from dg_lsp.context.window import to_document
 from dg_lsp.documents import Snapshot
+from dg_lsp.files import DocumentError
 from engine.protocol import Candidate, Draft, FillResult, Health, to_json
 
 _SHOW_AFTER_S = 1.0
@@ -71,6 +75,20 @@ def print_json(snapshot: Snapshot, site: Site, result: FillResult) -> None:
         "timings_ms": result.timings_ms,
     }
     print(json.dumps(answer))
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Print in UTF-8, as files are read. Raises `DocumentError` when that cannot be written, as on a full disk."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        yield
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+        raise DocumentError(f"the answer cannot be printed: {error.strerror or error}") from None
 
 
 def print_middles(candidates: Sequence[Candidate], *, numbered: bool) -> None:

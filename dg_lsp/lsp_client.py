@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from dg_lsp.client.local import EngineUnavailable
+from engine.protocol import runtime_folder
 
 Message = dict[str, Any]
 
@@ -39,8 +40,9 @@ async def server_process() -> AsyncIterator[LspClient]:
     """A client of a new `dg-lsp` process, which is ended with the block."""
     # A session of its own: Ctrl-C is for the command, which then ends the server. In the root folder, because with
     # `-m` Python would import modules that lie in the user's.
+    environment = {**os.environ, "DG_RUNTIME_DIR": str(runtime_folder().absolute())}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "dg_lsp", cwd="/", stdin=PIPE, stdout=PIPE, start_new_session=True
+        sys.executable, "-m", "dg_lsp", cwd="/", env=environment, stdin=PIPE, stdout=PIPE, start_new_session=True
     )
     client = LspClient(process)
     try:

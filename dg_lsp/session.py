@@ -14,7 +14,8 @@ from dg_lsp.completion.last_fill import LastFills
 from dg_lsp.completion.suggestions import Suggestions
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
-from dg_lsp.documents import DocumentStore
+from dg_lsp.context.window import cells_above
+from dg_lsp.documents import DocumentStore, Snapshot
 from dg_lsp.features.status import Status
 from dg_lsp.positions import Encoding
 from dg_lsp.settings import Settings
@@ -67,6 +68,10 @@ class Session:
         self.exclusions = Exclusions(lambda: self.folders(), lambda: self.settings.exclude)
         self.related = Related(self.documents, self.exclusions)
         self.suggestions = Suggestions(self.status)
+
+    def cells_above(self, snapshot: Snapshot) -> str:
+        """What stands above a document in its notebook, as the model sees it; "" for what is no cell."""
+        return cells_above(self.documents.cells_before(snapshot.uri), snapshot.language_id)
 
     def _count(self, outcome: Outcome) -> None:
         if self.settings.statistics:

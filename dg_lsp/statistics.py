@@ -139,7 +139,7 @@ def _row(line: str) -> tuple[tuple[str, str], Counts] | None:
         day, language = fields.pop("day"), fields.pop("language")
         date.fromisoformat(day)
         counts = Counts(**{name: int(value) for name, value in fields.items()})
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
     return (day, str(language)), counts
 

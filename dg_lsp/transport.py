@@ -86,8 +86,11 @@ class Protocol(LanguageServerProtocol):
             raise _Answered from error
 
     def handle_message(self, message: Any) -> None:
-        """As the base class; JSON that is no JSON-RPC message gets an error without id."""
-        if hasattr(message, "jsonrpc"):
+        """As the base class; a request after `shutdown` and JSON that is no JSON-RPC message get an error."""
+        if self._shutdown and hasattr(message, "method") and hasattr(message, "id"):
+            late = JsonRpcInvalidRequest("the server was shut down")
+            self._send_response(message.id, error=late.to_response_error())
+        elif hasattr(message, "jsonrpc"):
             super().handle_message(message)
         else:
             self.refuse(JsonRpcInvalidRequest("a message must be a JSON-RPC 2.0 object"))

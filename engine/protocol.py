@@ -62,6 +62,8 @@ class FillRequest:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise ProtocolError(f"{name} must be at least {low}, not {value}")
+        if not -(2**63) <= self.seed < 2**64:
+            raise ProtocolError(f"seed must be at least -2^63 and less than 2^64, not {self.seed}")
         if self.priority not in get_args(Priority):
             raise ProtocolError(f"priority must be one of {get_args(Priority)}, not {self.priority!r}")
 

@@ -119,8 +119,15 @@ def _start(command: Sequence[str]) -> tuple[int, subprocess.Popen[bytes]]:
         with log_path().open("ab") as log:
             begin = log.tell()  # before the start: the engine writes through the same open file and moves its place
             # Not in the workspace: with `-m`, Python imports what lies in its folder, such as a user's own engine.py.
+            environment = {**os.environ, "DG_RUNTIME_DIR": str(folder.absolute())}  # it may be relative to our folder
             process = subprocess.Popen(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         return begin, process
     except OSError as error:

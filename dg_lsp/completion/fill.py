@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from dg_lsp.client.local import EngineClient, EngineUnavailable
 from dg_lsp.completion.filters import Place, filtered
 from dg_lsp.completion.filters.unsure_lines import unsure_lines
-from dg_lsp.context.window import Window, window
+from dg_lsp.context.window import window
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import Hole
 from engine.protocol import Candidate, Draft, FillRequest, FillResult, Priority, Snippet
@@ -22,7 +22,8 @@ from engine.protocol import Candidate, Draft, FillRequest, FillResult, Priority,
 class Wanted:
     """What a fill may take and give, as in `engine.protocol.FillRequest`.
 
-    `typed` is text that stands at the start of the hole although the document does not have it yet.
+    `typed` is text that stands at the start of the hole although the document does not have it yet, `cells` what stands
+    before the document in its notebook.
     """
 
     max_tokens: int
@@ -31,6 +32,7 @@ class Wanted:
     candidates: int = 1
     seed: int = 0
     typed: str = ""
+    cells: str = ""
     related: tuple[Snippet, ...] = ()
 
 
@@ -66,7 +68,7 @@ def question(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> Question:
     around = window(snapshot, hole)
     around = replace(around, prefix=around.prefix + wanted.typed)
     place = Place(snapshot, hole, around.prefix, around.suffix, wanted.typed)
-    return Question(_request(snapshot, hole, wanted, around), place)
+    return Question(_request(snapshot, hole, wanted, place), place)
 
 
 async def answer(engine: EngineClient, asked: Question, on_draft: Callable[[Draft], None] | None = None) -> Filled:
@@ -95,10 +97,10 @@ async def fill(
     return await answer(engine, question(snapshot, hole, wanted), on_draft)
 
 
-def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted, around: Window) -> FillRequest:
+def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted, place: Place) -> FillRequest:
     return FillRequest(
-        prefix=around.prefix,
-        suffix=around.suffix,
+        prefix=place.prefix if place.cut_above else wanted.cells + place.prefix,
+        suffix=place.suffix,
         language=snapshot.language_id,
         related=wanted.related,
         path=PurePosixPath(unquote(urlsplit(snapshot.uri).path)).name,

@@ -35,6 +35,12 @@ class Unfilled:
     why: str
 
 
+def alike(one: str, other: str) -> bool:
+    """Whether two texts differ at most in what nobody sees: blanks around them and at the ends of their lines."""
+    lines, others = ([line.rstrip() for line in text.strip().splitlines()] for text in (one, other))
+    return lines == others
+
+
 async def fill_each(
     engine: EngineClient,
     snapshot: Snapshot,
@@ -54,7 +60,8 @@ async def fill_each(
         result = await fill(engine, site.snapshot, site.hole, wanted(hole), partial(on_draft, number))
         old = working.text[site.start : site.end]
         words = (to_document(snapshot, answer.middle) for answer in result.candidates)
-        new = next((new for new in words if new not in unwanted and site.before + new + site.after != old), None)
+        others = (new for new in words if new not in unwanted and not alike(site.before + new + site.after, old))
+        new = next(others, None)
         if new is None:
             yield Unfilled(hole.label, "the model has no other answer" if result.candidates else result.why_nothing)
             continue

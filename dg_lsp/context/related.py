@@ -18,6 +18,7 @@ from dg_lsp.context.exclusions import Exclusions, file_path
 from dg_lsp.context.imports import imported_files
 from dg_lsp.context.recent import Recent, chunk_at
 from dg_lsp.context.secrets import holds_secret
+from dg_lsp.context.window import cells_above
 from dg_lsp.documents import DocumentStore, Snapshot
 from dg_lsp.files import DocumentError, read_document
 from engine.protocol import Snippet
@@ -81,7 +82,9 @@ class Related:
         While the cursor stays where it is, the same snippets come first: what a model has read of them still holds.
         """
         line = snapshot.line_at(offset)
-        parts = _fitting([*self._defined(snapshot, line), *self._visited(snapshot, line)])
+        cells = cells_above(self._documents.cells_before(snapshot.uri), snapshot.language_id)
+        found = (*self._defined(snapshot, line), *self._visited(snapshot, line))
+        parts = _fitting(part for part in found if part[1] not in cells)  # the model sees these cells as they are
         self._recent.visit(snapshot, line)
         uri, place, given = self._given
         if uri == snapshot.uri and abs(line - place) <= _AFTER:

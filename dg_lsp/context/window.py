@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dg_lsp.documents import Snapshot
@@ -35,6 +36,22 @@ def window(snapshot: Snapshot, hole: Hole, *, prefix_chars: int = 40_000, suffix
     if hole.end == 0:
         suffix = suffix.removeprefix("\ufeff")
     return Window(_for_model(prefix), _for_model(suffix))
+
+
+def cells_above(cells: Sequence[Snapshot], language_id: str, *, chars: int = 20_000) -> str:
+    """The code of a notebook's cells above one, in its language, as it would stand before it in a file.
+
+    Whole cells, the nearest ones, that together hold at most so many characters.
+    """
+    near = ""
+    for cell in reversed(cells):
+        if cell.language_id != language_id:
+            continue
+        text = _for_model(cell.text).rstrip("\n") + "\n\n"
+        if len(text) + len(near) > chars:
+            break
+        near = text + near
+    return near
 
 
 def to_document(snapshot: Snapshot, middle: str) -> str:

@@ -173,6 +173,7 @@ class AtCursor:
             deadline_ms=trigger.deadline_ms,
             candidates=1 if trigger.texts == 1 else _SPARE * trigger.texts,
             typed=offer.typed,
+            cells=self._session.cells_above(offer.snapshot),
             related=self._session.related.snippets(offer.snapshot, offer.hole.start),
         )
         return question(offer.snapshot, offer.hole, wanted)

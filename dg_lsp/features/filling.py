@@ -45,15 +45,16 @@ class Filling:
         progress.on_cancel(work.cancel)
         try:
             await asyncio.wait({work})  # a cancelled progress ends `work` alone, a cancelled request ends both
-            if work.cancelled():
+            if not work.cancelled():
+                work.result()
+            elif self._is_current(snapshot):
                 return []
-            work.result()
         except (EngineUnavailable, EngineError) as error:
             self._session.status.tell(f"{_what(holes, edits)}: {error}")
         finally:
             work.cancel()
             progress.end()
-        if self._session.documents.get(snapshot.uri) is snapshot:
+        if self._is_current(snapshot):
             return edits
         what = f"`{holes[0].label}` was" if len(holes) == 1 else "its holes were"
         self._session.status.tell(f"The document changed while {what} being filled: try again.")
@@ -67,6 +68,8 @@ class Filling:
         unfilled: list[Unfilled] = []
 
         def on_draft(number: int, draft: Draft) -> None:
+            if not self._is_current(snapshot) and (work := asyncio.current_task()):
+                work.cancel()  # nobody can use the rest
             hole = "" if count == 1 else f"hole {number + 1} of {count}, "
             progress.report((number + draft.step / draft.steps) / count, f"{hole}step {draft.step} of {draft.steps}")
 
@@ -76,6 +79,7 @@ class Filling:
                 max_tokens=session.settings.inline.max_tokens if short else session.settings.function.max_tokens,
                 candidates=_OTHERS if hole.kind == "selection" else 1,
                 seed=seed,
+                cells=session.cells_above(snapshot),
                 related=session.related.snippets(snapshot, hole.start),
             )
 
@@ -87,13 +91,16 @@ class Filling:
                         edits.append(answer)
                     else:
                         unfilled.append(answer)
-                    if session.documents.get(snapshot.uri) is not snapshot:
+                    if not self._is_current(snapshot):
                         return
         except EngineUnavailable as error:
             await session.launcher.lost(engine, error)
             raise
         if unfilled:
             session.status.tell(_names(unfilled))
+
+    def _is_current(self, snapshot: Snapshot) -> bool:
+        return self._session.documents.get(snapshot.uri) is snapshot
 
 
 def _what(holes: Sequence[Hole], edits: Sequence[Edit]) -> str:

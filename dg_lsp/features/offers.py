@@ -52,10 +52,12 @@ def offers(snapshot: Snapshot, start: int, end: int, last_fill: Trace | None) ->
     if start < end:
         yield Offer("selection", "Rewrite the selection")
     found: set[Name] = set()
+    in_file = False  # among the holes of the file
     for name in _NAMES:
         hole = None if found & _INSTEAD.get(name, set()) else hole_for(name, snapshot, start, end)
         if hole:
             found.add(name)
+            in_file = in_file or _is_in_file(snapshot, hole)
             yield Offer(
                 name,
                 _title(name, hole),
@@ -66,7 +68,7 @@ def offers(snapshot: Snapshot, start: int, end: int, last_fill: Trace | None) ->
     several = len(_holes_around(snapshot, start)) > 1
     if several:
         yield Offer("holes", "Fill every hole in this function")
-    if several or found & {"function", "todo", "arm"}:
+    if several or in_file:
         yield Offer("file", "Fill every hole in this file")
 
 
@@ -127,7 +129,7 @@ def _docstring(snapshot: Snapshot, start: int, end: int) -> Hole | None:
     line, last = snapshot.line_at(start), snapshot.line_at(function.body[0])
     if not snapshot.text[snapshot.line_start(last) : function.body[0]].strip():
         last -= 1  # the body has lines of its own
-    on_head = snapshot.line_at(function.start) <= line <= last
+    on_head = line <= last
     in_doc = function.documented and function.doc[0] <= start <= function.doc[1]
     return hole_at(snapshot, start, "docstring") if on_head or in_doc else None
 
@@ -169,6 +171,12 @@ def _holes_around(snapshot: Snapshot, offset: int) -> list[Hole]:
     if function is None or snapshot.line_at(function.end) - snapshot.line_at(function.start) > _FEW_LINES:
         return []
     return holes_in(snapshot, function.start, function.end)
+
+
+def _is_in_file(snapshot: Snapshot, hole: Hole) -> bool:
+    """Whether the lines of a hole hold one that is filled with the whole file."""
+    first, last = snapshot.line_at(hole.start), snapshot.line_at(hole.end)
+    return bool(holes_in(snapshot, snapshot.line_start(first), snapshot.line_end(last)))
 
 
 async def _all_holes(snapshot: Snapshot) -> list[Hole]:

@@ -72,7 +72,8 @@ class Watch:
         engine = await session.launcher.wait()
         inline, function = session.settings.inline, session.settings.function
         max_tokens = function.max_tokens if hole.kind == "function" else inline.max_tokens
-        wanted = Wanted(max_tokens=max_tokens, related=session.related.snippets(snapshot, hole.start))
+        cells, related = session.cells_above(snapshot), session.related.snippets(snapshot, hole.start)
+        wanted = Wanted(max_tokens=max_tokens, cells=cells, related=related)
         try:
             with session.status.busy():
                 return await fill(engine, snapshot, hole, wanted, on_draft)

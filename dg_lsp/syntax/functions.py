@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from dg_lsp.documents import Snapshot
-from dg_lsp.syntax.stubs import TODO, statements, stub_range
+from dg_lsp.syntax.stubs import TODO, only_returns, statements, stub_range
 from dg_lsp.syntax.tree import REACH, Captures, is_comment, matches, span, text_of
 
 Span = tuple[int, int]
@@ -31,7 +31,7 @@ _WRAPPERS = (
     "template_declaration",
     "variable_declaration",
 )
-_RETURNS = re.compile(r"return(?:\s+(?:None|null|nullptr|NULL|nil|undefined))?;?")
+_ATTRIBUTE = re.compile(r"[ \t]*(?:@|#\[)")
 _BESIDE_DOC = ("attribute_item", "decorator")
 
 
@@ -66,8 +66,10 @@ def functions(snapshot: Snapshot, start: int, end: int) -> list[Function]:
 
 
 def function_at(snapshot: Snapshot, offset: int) -> Function | None:
-    """The innermost function around an offset. The whole line on which a function starts belongs to it."""
+    """The innermost function around an offset. Its whole first line belongs to it, and attributes above do too."""
     line = snapshot.line_at(offset)
+    while _ATTRIBUTE.match(snapshot.line_text(line)) and line + 1 < snapshot.line_count:
+        line += 1
     near = functions(snapshot, snapshot.line_start(line), snapshot.line_end(line))
     around = max((f for f in near if f.start <= offset <= f.end), default=None, key=lambda f: f.start)
     if around and snapshot.line_at(around.start) == line:
@@ -94,7 +96,7 @@ def _function(snapshot: Snapshot, captures: Captures, on_purpose: set[int]) -> F
 def _may_be_meant(snapshot: Snapshot, name: str, body: Node, stub: Span) -> bool:
     """Whether a function may be as it should be: it only returns, or is an empty closure or constructor on one line."""
     text = snapshot.text[slice(*stub)]
-    if _RETURNS.fullmatch(text):
+    if only_returns(text):
         return True
     function = body.parent
     empty = snapshot.language_id != "python" and not text.strip() and "\n" not in text

@@ -12,7 +12,7 @@ import threading
 import time
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from tree_sitter import Language, Parser, Tree
 
@@ -41,7 +41,8 @@ _BASES = 2
 # tree-sitter 0.26.1 crashes when a query is given a progress callback.
 _MAX_IN_ERROR = 5000
 
-_CHUNK = 64 * 1024
+_CHUNK = 256
+"""Bytes that are read at once. Few, because tree-sitter 0.26.1 never frees what its reading callback hands out."""
 
 _WORK_S = 0.002
 """Of a thread's time, after which it pauses: each read and each write of the event loop waits for the interpreter."""
@@ -68,7 +69,7 @@ class _Base:
 _parsed: WeakKeyDictionary[Snapshot, Parsed | Future[Parsed]] = WeakKeyDictionary()
 _bases: dict[str, _Base] = {}
 _given_up: dict[str, float] = {}
-_waiting: dict[str, Future[Parsed]] = {}
+_waiting: WeakValueDictionary[str, Future[Parsed]] = WeakValueDictionary()  # a tree goes with its snapshot
 _thread = ThreadPoolExecutor(1, thread_name_prefix="parser")
 
 
@@ -97,7 +98,7 @@ def reparsed(
 ) -> Tree | None:
     """The tree of `new`, which is `old`, the text of `tree`, with `old[start:old_end]` made `new[start:new_end]`.
 
-    None when it takes longer than `max_s` of the processor's time.
+    None when it takes longer than `max_s` of the processor's time, which only a longer text is asked to keep.
     """
     start, old_end, new_end = edit
     edited = tree.copy()
@@ -189,6 +190,9 @@ def _source(snapshot: Snapshot) -> bytes:
 
 
 def _parsed_in_time(language: Language, source: bytes, base: Tree | None, max_s: float) -> Tree | None:
+    parse = Parser(language).parse  # it takes no None for a tree
+    if len(source) <= _SHORT:  # without the callback, for its memory: see `_CHUNK`
+        return parse(source, base) if base else parse(source)
     pause = end = time.thread_time() + max_s
     if threading.current_thread() is not threading.main_thread():
         pause = time.thread_time() + _WORK_S
@@ -205,7 +209,6 @@ def _parsed_in_time(language: Language, source: bytes, base: Tree | None, max_s:
         return now > end
 
     try:
-        parse = Parser(language).parse  # it takes no None for a tree
         return parse(read, base, progress_callback=too_late) if base else parse(read, progress_callback=too_late)
     except ValueError:  # tree-sitter's word for a parse that was given up
         return None

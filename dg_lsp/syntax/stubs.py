@@ -32,6 +32,23 @@ _STUBS = {
 }
 """What a statement must be, without its semicolon, to count as a stub."""
 
+_RETURNS = re.compile(r"return(?:\s+(?:None|null|nullptr|NULL|nil|undefined))?;?")
+_PYTHON_COMMENT = re.compile(r"#[^\n]*")
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+def only_returns(text: str) -> bool:
+    """Whether a stub may be meant as it is, because it only returns."""
+    return _RETURNS.fullmatch(text) is not None
+
+
+def is_unwritten(text: str, language_id: str) -> bool:
+    """Whether a text, with "\\n" line ends, is nothing but comments or a stub that cannot be meant as it is."""
+    comment = _PYTHON_COMMENT if language_id == "python" else _COMMENT
+    code = comment.sub("", text).strip().rstrip("; ")
+    stub = _STUBS.get(language_id)
+    return not code or (stub is not None and bool(stub.fullmatch(code)) and not only_returns(code))
+
 
 def statements(node: Node) -> list[Node]:
     """The statements and comments of a body (Go keeps its statements in a list of their own)."""

@@ -215,6 +215,16 @@ async def test_the_engine_does_not_import_what_lies_in_the_users_folder(
         await ready_engine(command=[sys.executable, "-m", "engine.cli", "no-such-command"])
 
 
+async def test_a_runtime_folder_given_relative_to_the_server_is_the_engines_too(
+    runtime_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(runtime_folder)
+    monkeypatch.setenv("DG_RUNTIME_DIR", "run")
+    script = "from engine.protocol import runtime_folder; print(runtime_folder()); raise SystemExit(3)"
+    with pytest.raises(EngineUnavailable, match=rf"stopped at once: {runtime_folder / 'run'} "):
+        await ready_engine(command=[sys.executable, "-c", script])
+
+
 def test_a_checkpoint_folder_given_relative_to_the_server_is_found_by_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

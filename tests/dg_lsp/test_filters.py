@@ -72,6 +72,23 @@ def test_the_corpus_is_as_large_as_it_is_said_to_be() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ('""', Filtered("", "the answer holds no word")),
+        ("* *", Filtered("", "the answer holds no word")),
+        ("2;", Filtered("", "the answer holds no word")),
+        ("Größe 2.", Filtered("Größe 2.")),
+        ("加", Filtered("加")),
+    ],
+)
+def test_a_docstring_has_a_word(said: str, shown: Filtered) -> None:
+    snapshot = Snapshot("file:///a", "python", 1, 'def area():\n    """"""\n    return 1\n')
+    hole = Hole(kind="docstring", start=19, end=19, label="area", single_line=False)
+    around = window(snapshot, hole)
+    assert filtered(said, Place(snapshot, hole, around.prefix, around.suffix)) == shown
+
+
 def several(*sure: float) -> Candidate:
     return Candidate(middle="a\nb\nc", source="causal", confidence=0.5, line_confidence=sure)
 

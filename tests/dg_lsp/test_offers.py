@@ -28,6 +28,14 @@ def offered(language: str, text: str) -> list[str]:
     [
         ("python", "def f():\n    │pass\n", ["Fill this function `f`", FILE]),
         ("python", "def │f():\n    pass\n", ["Fill this function `f`", "Write the docstring of `f`", FILE]),
+        (
+            "python",
+            "@cache\n@│wraps(g)\nasync def f():\n    pass\n",
+            ["Fill this function `f`", "Write the docstring of `f`", FILE],
+        ),
+        ("rust", "#[inline]│\nfn f() {\n    1\n}\n", ["Write the docstring of `f`"]),
+        ("typescript", "class A {\n  @g()│\n  f() {\n    return 1;\n  }\n}\n", ["Write the docstring of `f`"]),
+        ("python", "@│dataclass\nclass A:\n    def f(self):\n        return 1\n", []),
         ("python", "def │f():\n    return 1\n", ["Write the docstring of `f`"]),
         ("python", 'def f():\n    """│Doc."""\n    return 1\n', ["Write the docstring of `f` anew"]),
         ("python", "def f():\n    │return 1\n", []),
@@ -35,6 +43,8 @@ def offered(language: str, text: str) -> list[str]:
         ("python", "def f():\n    # TODO│\n", ["Fill this function `f`", FILE]),  # the TODO is the stub
         ("python", "def f():\n    │x = 1\n    # TODO: a\n    # b\n    y = 1\n    # FIXME: c\n", [HOLES, FILE]),
         ("python", "match x:\n    case 1:│ pass\n", ["Fill this arm `1`", FILE]),
+        ("python", "x = 1\n# TODO: │more\n", ["Fill this TODO `more`"]),  # of no function
+        ("python", "def f():\n    │return None\n", ["Fill this function `f`"]),  # it may be meant
         ("python", "f(│)\n", ["Fill the arguments"]),
         ("python", "f(│1)\n", []),
         ("python", "if │...:\n    f()\n", ["Fill the condition"]),
@@ -42,7 +52,7 @@ def offered(language: str, text: str) -> list[str]:
         (
             "python",
             "# TODO: " + "long " * 20 + "│\n",
-            ["Fill this TODO `long long long long long long long lo...`", FILE],
+            ["Fill this TODO `long long long long long long long lo...`"],
         ),
         ("javascript", "if (│) {\n  f();\n}\n", ["Fill the condition"]),
         ("rust", "fn f(x: A) {\n    match x {\n        A => {│}\n    }\n}\n", ["Fill this arm `A`", FILE]),

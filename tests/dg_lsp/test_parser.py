@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,29 @@ def test_of_versions_that_wait_only_the_newest_is_parsed() -> None:
         return [why_no_tree(version) for version in versions[-2:]]
 
     assert asyncio.run(ask()) == [NOT_YET, None]
+
+
+def test_of_a_document_that_is_gone_nothing_is_kept() -> None:
+    async def ask() -> None:
+        document = Snapshot("file:///gone.py", "python", 1, LONG)
+        while parse(document) is None:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(ask())
+    assert "file:///gone.py" not in parser._waiting
+
+
+def test_the_versions_of_a_text_leave_no_memory_behind() -> None:
+    text = LONG[:30_000]
+    parse(Snapshot(URI, "python", 0, text))
+    tracemalloc.start()
+    try:
+        for version in range(50):
+            parse(Snapshot(URI, "python", version, f"{text}# {version}\n"))
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] < 10 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 def test_who_waits_for_a_version_gets_its_tree_though_a_newer_one_is_asked_for() -> None:

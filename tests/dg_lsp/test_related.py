@@ -292,3 +292,13 @@ async def test_documents_that_are_no_files_take_no_part(work: Workspace) -> None
     work.open("far.py", "def area():\n    pass\n")
     await work.related.read()
     assert work.snippets("untitled:U") == ()
+
+
+async def test_the_cells_above_are_shown_by_the_prefix_and_those_below_by_their_definitions(work: Workspace) -> None:
+    uris = [f"vscode-notebook-cell:{(work.folder / 'a.ipynb').as_uri().removeprefix('file:')}#{n}" for n in range(3)]
+    texts = ("def area():\n    pass\n", "area()\nvolume()\n", "def volume():\n    pass\n")
+    cells = [types.NotebookCell(types.NotebookCellKind.Code, uri) for uri in uris]
+    items = [types.TextDocumentItem(uri, "python", 1, text) for uri, text in zip(uris, texts, strict=True)]
+    notebook = types.NotebookDocument("file:///a.ipynb", "jupyter-notebook", 1, cells)
+    work.documents.open_notebook(types.DidOpenNotebookDocumentParams(notebook, items))
+    assert await work.get(uris[1]) == {"a.ipynb": "def volume():\n    pass"}

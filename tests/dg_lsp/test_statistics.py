@@ -88,6 +88,7 @@ def test_a_line_that_was_cut_costs_only_itself(file: Path) -> None:
         "{}",
         '{"day": "x", "language": "y"}',
         '{"day": "2026-11-02", "language": "y", "full": []}',
+        '{"day": "2026-11-02", "language": "y", "full": 1e999}',
     ):
         with file.open("a") as end:
             end.write(nonsense + "\n")

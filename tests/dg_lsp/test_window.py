@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dg_lsp.context.window import Window, to_document, window
+from dg_lsp.context.window import Window, cells_above, to_document, window
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import Hole, cursor_hole
 
@@ -87,3 +87,11 @@ def test_no_part_exceeds_its_limit(text: str, data: st.DataObject) -> None:
 @pytest.mark.parametrize(("text", "eol"), [("a\n", "\n"), ("a\r\n", "\r\n"), ("a\r", "\r"), ("", "\n")])
 def test_a_middle_takes_the_line_endings_of_its_document(text: str, eol: str) -> None:
     assert to_document(snapshot(text), "x\ny\n") == f"x{eol}y{eol}"
+
+
+def test_the_cells_above_are_the_nearest_in_the_language_that_fit() -> None:
+    texts = (("a = 1\r\n", "python"), ("SELECT 1", "sql"), ("b = '\ud83d'", "python"), ("c = 3\n\n\n", "python"))
+    cells = [Snapshot(f"cell:{number}", language, 1, text) for number, (text, language) in enumerate(texts)]
+    assert cells_above(cells, "python") == "a = 1\n\nb = '?'\n\nc = 3\n\n"
+    assert cells_above(cells, "python", chars=20) == "b = '?'\n\nc = 3\n\n"
+    assert cells_above([], "python") == ""

@@ -138,6 +138,16 @@ def test_a_selection_is_rewritten_with_another_text(server: LspSession, script: 
     assert (request["prefix"], request["suffix"]) == ("a = 1\n", "\nc = 3\n")
 
 
+def test_a_selection_is_not_rewritten_to_what_it_is(server: LspSession, script: StartEngine) -> None:
+    script("--middle", "b = 2")
+    server.open(URI, "a = 1\nb = 2  \nc = 3\n")
+    selected = {"start": position(1, 0), "end": position(2, 0)}
+    params = {"textDocument": {"uri": URI}, "range": selected, "context": {"diagnostics": []}}
+    (action,) = server.ask("textDocument/codeAction", params)["result"]
+    assert "edit" not in server.ask("codeAction/resolve", action)["result"]
+    assert server.shown() == ["`selection` was not filled: the model has no other answer"]
+
+
 def test_the_chosen_action_shows_its_steps_and_brings_a_versioned_edit(server: LspSession, script: StartEngine) -> None:
     engine = script("--steps", "4", "--middle", "return width * height")
     server.open(URI, STUB, version=7)
@@ -185,11 +195,11 @@ def test_every_hole_of_a_function_is_filled(server: LspSession, script: StartEng
 
 
 def test_holes_that_get_nothing_are_named_and_the_others_filled(server: LspSession, script: StartEngine) -> None:
-    script("--middle", "pass")  # what stands in the first hole already
+    script("--middle", "return x")  # what stands below the second hole already
     server.open(URI, MANY)
     edits = edits_of(choose(server, FILE, 0, 4)["edit"])
     assert len(edits) == 2
-    assert server.shown() == ["`one` was not filled: the model has no other answer"]
+    assert server.shown() == ["`double x` was not filled: the answer repeats the lines below"]
 
 
 def test_an_editor_with_notes_on_changes_gets_one_for_each_hole(lsp: LspSession, start: StartEngine) -> None:
@@ -455,6 +465,17 @@ def test_an_action_whose_function_is_gone_brings_no_edit_and_says_so(server: Lsp
     server.change(URI, 2, {"text": "x = 1\n"})
     assert "edit" not in server.ask("codeAction/resolve", action)["result"]
     assert server.shown() == ["The document changed: choose the action again."]
+
+
+def test_a_change_stops_the_engine_at_the_next_step(server: LspSession, script: StartEngine) -> None:
+    engine = script(*SLOW)
+    server.open(URI, STUB)
+    request = server.send("codeAction/resolve", titled(server.code_actions(URI, 1, 4), FILL))
+    eventually(lambda: bool(engine.seen()))
+    server.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+    assert "edit" not in server.response(request, 5)["result"]
+    eventually(lambda: [seen["end"] for seen in engine.seen()] == ["closed"])
+    assert server.shown() == ["The document changed while `area` was being filled: try again."]
 
 
 def test_an_action_works_on_the_text_of_its_moment(server: LspSession, script: StartEngine) -> None:

@@ -123,6 +123,36 @@ def test_bad_input_is_one_clear_line_and_status_2(
     assert complaint in err.splitlines()[-1]
 
 
+def test_a_link_that_leads_round_in_a_circle_is_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    assert main(["fill", f"{tmp_path}/loop.py:1:1"]) == 2
+    assert "loop.py cannot be read: Too many levels of symbolic links" in capsys.readouterr().err
+
+
+def test_an_answer_is_utf8_in_every_locale(
+    begin: Command, scripted_engine: StartEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    scripted_engine("--middle", "return 'é😀'")
+    path = written(tmp_path, "# ü\n" + STUB)
+    assert outcome(begin("fill", f"{path}:4:5")) == (0, "return 'é😀'\n", "")
+    status, out, err = outcome(begin("fill", f"{path}:4:5", "--apply", "--yes"))
+    assert (status, err) == (0, "")
+    assert "+    return 'é😀'" in out
+
+
+def test_an_answer_that_cannot_be_printed_is_one_line_and_status_2(
+    scripted_engines: tuple[Path, ScriptedEngines], scripted_engine: StartEngine, tmp_path: Path
+) -> None:
+    scripted_engine("--middle", "return 1")
+    environment = {**os.environ, "DG_RUNTIME_DIR": str(scripted_engines[0])}
+    command = [sys.executable, "-m", "dg_lsp", "fill", written(tmp_path, STUB) + ":3:5"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.decode() == "dg-lsp: the answer cannot be printed: No space left on device\n"
+
+
 def test_an_engine_that_cannot_load_is_status_3(begin: Command, scripted_engine: StartEngine, tmp_path: Path) -> None:
     scripted_engine("--load-error", "the model is broken")
     status, out, err = outcome(begin("fill", written(tmp_path, STUB) + ":1:1"))
@@ -278,6 +308,9 @@ def test_a_selection_that_would_stay_as_it_is_is_nothing_to_offer(
     scripted_engine("--middle", "scaled")
     why = "dg-lsp: nothing to offer: the model has no other answer\n"
     assert outcome(begin("fill", f"{path}:3:16-3:22")) == (1, "", why)
+    blanks = written(tmp_path, "width = 1  \nheight = 2 \n")  # nobody sees whether these stay
+    scripted_engine("--middle", "width = 1\nheight = 2", "--middle", "height = 1\nwidth = 2")
+    assert outcome(begin("fill", f"{blanks}:1:1-2:12")) == (0, "height = 1\nwidth = 2\n", "")
 
 
 def test_several_candidates_are_numbered_and_distinct(
@@ -297,6 +330,7 @@ def test_several_candidates_are_numbered_and_distinct(
         ([":1:1", "--yes"], "--yes goes with --apply"),
         ([":1:1", "--path", "a.py"], "--path is for a text from stdin"),
         ([":1:1-1:2", "--hole", "function"], "leave out --hole"),
+        ([":1:1", "--seed", "99999999999999999999"], "seed must be at least -2^63 and less than 2^64"),
         ([":1:1", "--hole", "condition"], "there is no hole of the kind 'condition' at line 1, column 1"),
     ],
 )
@@ -422,3 +456,13 @@ def test_a_text_from_stdin_comes_out_whole_filled_or_not(piped: Piped, scripted_
     assert piped(text, "fill", "-:3:5", "--apply", "--language", "python")[:2] == (1, text)
     assert piped(text, "fill", "-:30:5", "--apply")[:2] == (2, text)
     assert piped("SECRET=1\n", "fill", "-:1:1", "--apply", "--path", ".env")[:2] == (2, "SECRET=1\n")
+
+
+def test_a_closed_stdin_is_an_empty_text(tmp_path: Path) -> None:
+    closed = 'exec "$@" <&-'
+    for place, complaint in (("-:9:1", "line 9 is beyond the end"), (written(tmp_path, STUB) + ":3:5", "add --yes")):
+        command = [sys.executable, "-m", "dg_lsp", "fill", place, "--apply"]
+        done = subprocess.run(["sh", "-c", closed, "sh", *command], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert complaint in done.stderr
+        assert len(done.stderr.splitlines()) == 1

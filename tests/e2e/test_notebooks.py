@@ -44,6 +44,7 @@ def test_cells_are_completed_from_open_to_close(lsp: LspSession, start: StartEng
     change(lsp, textContent=[edited])
     assert lsp.inline(SECOND, 0, 8)
     assert [fill["request"]["prefix"][-8:] for fill in engine.seen()] == ["x = 1 + ", "y = x * "]
+    assert engine.seen()[1]["request"]["prefix"] == "x = 1 + \n\ny = x * "
     lsp.notify("notebookDocument/didSave", {"notebookDocument": {"uri": NOTEBOOK}})
     cells = [{"uri": FIRST}, {"uri": SECOND}]
     lsp.notify("notebookDocument/didClose", {"notebookDocument": {"uri": NOTEBOOK}, "cellTextDocuments": cells})

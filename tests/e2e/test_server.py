@@ -56,6 +56,14 @@ def test_a_cancellation_that_crossed_its_answer_is_passed_over_in_silence(
     assert lsp.stderr() == ""
 
 
+def test_a_request_after_shutdown_is_refused(lsp: LspSession, start: StartEngine) -> None:
+    start()
+    lsp.ask("shutdown")
+    assert lsp.ask("dg/status")["error"] == {"code": -32600, "message": "the server was shut down"}
+    lsp.notify("exit")
+    assert lsp.process.wait(20) == 0
+
+
 def test_exit_without_shutdown_is_a_failure(lsp: LspSession, start: StartEngine) -> None:
     start()
     lsp.notify("exit")

@@ -69,6 +69,7 @@ def test_a_request_needs_only_a_prefix() -> None:
         ({"prefix": "", "max_tokens": None}, "max_tokens must be int, not NoneType"),
         ({"prefix": "", "max_tokens": 0}, "max_tokens must be at least 1, not 0"),
         ({"prefix": "", "deadline_ms": -1}, "deadline_ms must be at least 0, not -1"),
+        ({"prefix": "", "seed": 2**64}, "seed must be at least -2^63 and less than 2^64, not 18446744073709551616"),
         ({"prefix": "", "priority": "urgent"}, "priority must be one of"),
         ({"prefix": "", "related": {}}, "related must be a list"),
         ({"prefix": "", "related": [{"path": "a"}]}, "Snippet: "),

@@ -15,9 +15,9 @@ adds anything but indentation. The cheap ones run in this order, until none of t
 Before all of them `unsure_lines` drops last lines of which the model was not sure. It needs the model's own numbers, so
 it is applied where the answer comes in (`completion/fill.py`).
 
-`syntax_gate` and `python_gate` judge the result, as those that cost a parse and repair nothing. What changes the text
-makes room for a filter before it (a cut leaves blanks, say); going round until nothing changes makes the whole
-idempotent.
+`unwritten`, `wordless`, `syntax_gate` and `python_gate` judge the result and repair nothing; the last two cost a parse.
+What changes the text makes room for a filter before it (a cut leaves blanks, say); going round until nothing changes
+makes the whole idempotent.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from dg_lsp.completion.filters.python_gate import python_gate
 from dg_lsp.completion.filters.repetition import repetition
 from dg_lsp.completion.filters.special_tokens import special_tokens
 from dg_lsp.completion.filters.syntax_gate import syntax_gate
+from dg_lsp.completion.filters.unwritten import unwritten
+from dg_lsp.completion.filters.wordless import wordless
 
 __all__ = ["CUTS", "GATES", "Filter", "Filtered", "Place", "filtered"]
 
@@ -68,6 +70,8 @@ CUTS = (
     Filter(open_block, "the answer opens a block and has nothing in it"),
 )
 GATES = (
+    Filter(unwritten, "the answer leaves the code still to be written"),
+    Filter(wordless, "the answer holds no word"),
     Filter(syntax_gate, "the answer would break the syntax"),
     Filter(python_gate, "the answer would break the syntax"),
 )

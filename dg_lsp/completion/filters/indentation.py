@@ -34,12 +34,24 @@ def indentation(text: str, place: Place) -> str:
 
 
 def _from_the_cursor(text: str, place: Place) -> str:
-    """Without blank lines at the start, and without the indentation that stands before the cursor already."""
+    """Without blank lines at the start, the indentation that stands before the cursor already, and what is too deep."""
     while "\n" in text and not text.split("\n", 1)[0].strip():
         text = text.split("\n", 1)[1]
+    above = place.above[-1].rstrip() if place.above else ""
+    if place.language == "python" and not place.head and in_string(above):
+        return text  # the end of a long string may stand at the margin
     if place.columns(place.head) >= place.expected_depth:
         return text.lstrip(" \t")
-    return text
+    return _no_deeper_than(above, text, place) if place.language == "python" else text
+
+
+def _no_deeper_than(above: str, text: str, place: Place) -> str:
+    """Without what the text is deeper than Python takes, where the line above is a whole statement or header."""
+    lead, surplus = lead_of(text), place.columns(place.head + lead_of(text)) - place.expected_depth
+    begun = above.lstrip().startswith("#") or starts_with_closer(above) or above.endswith("\\")
+    if surplus <= 0 or not lead.endswith(" " * surplus) or begun or open_brackets(above, "python") or in_text(place):
+        return text
+    return "\n".join(line.removeprefix(" " * surplus) for line in text.split("\n"))
 
 
 def _unit_of(lines: list[str]) -> int:
