@@ -63,4 +63,22 @@ function M.doctor()
   return vim.list_extend(vim.list_extend(vim.deepcopy(M.options.cmd), { 'doctor' }), options)
 end
 
+--- How `dg-engine` beside the server is run with a word; nil where there is none.
+---@param word string
+---@return string[]?
+function M.engine(word)
+  local cmd = M.options.cmd
+  local module = vim.fn.index(cmd, 'dg_lsp') -- of `python -m dg_lsp`
+  if module > 0 then
+    return vim.list_extend(vim.list_slice(cmd, 1, module), { 'engine.cli', word })
+  end
+  local program = vim.fn.exepath(cmd[1] or '')
+  for _, path in ipairs({ program, vim.uv.fs_realpath(program) }) do -- it may be a link to where both are
+    local engine = vim.fs.joinpath(vim.fs.dirname(path), 'dg-engine')
+    if vim.fn.executable(engine) == 1 then
+      return { engine, word }
+    end
+  end
+end
+
 return M
