@@ -301,6 +301,23 @@ def test_a_missing_program_is_one_message_that_says_what_to_do(neovim: Start) ->
     editor.lua("_G.said = {}; vim.cmd('messages clear')")
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("python", "`setup` takes a table, not a string"),
+        ({"auto": "no"}, "the option `auto` takes a boolean, not a string"),
+        ({"tab": True}, "unknown option `tab` (there are: auto, cmd, filetypes, keys, settings)"),
+        ({"keys": {"take": "<Tab>"}}, "unknown action `keys.take` (there are: accept, accept_word, "),
+        ({"keys": {"accept": False}}, '`keys.accept` takes a key such as "<C-l>"; for none leave it out'),
+        ({"keys": {"accept": ""}}, '`keys.accept` takes a key such as "<C-l>"; for none leave it out'),
+        ({"keys": {"accept": ["<Tab>", "<C-l>"]}}, '`keys.accept` takes a key such as "<C-l>"; for none leave it out'),
+    ],
+)
+def test_a_wrong_option_is_named(neovim: Start, options: Any, why: str) -> None:
+    said = neovim().lua("return select(2, pcall(require('dg').setup, ...))", options)
+    assert said.startswith(f"dg: {why}")
+
+
 def test_commands_say_what_there_is(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(neovim, engines)
     assert editor.lua("return vim.fn.getcompletion('Dg dis', 'cmdline')") == ["disable"]

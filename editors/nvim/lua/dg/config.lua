@@ -35,6 +35,9 @@ M.options = vim.deepcopy(M.defaults)
 ---@param given? table
 function M.set(given)
   given = given or {}
+  if type(given) ~= 'table' then
+    error(('dg: `setup` takes a table, not a %s'):format(type(given)), 0)
+  end
   for name, value in pairs(given) do
     local default = M.defaults[name]
     if default == nil then
@@ -45,9 +48,11 @@ function M.set(given)
       error(('dg: the option `%s` takes a %s, not a %s'):format(name, type(default), type(value)), 0)
     end
   end
-  for action in pairs(given.keys or {}) do
+  for action, key in pairs(given.keys or {}) do
     if not vim.tbl_contains(M.actions, action) then
       error(('dg: unknown action `keys.%s` (there are: %s)'):format(action, table.concat(M.actions, ', ')), 0)
+    elseif type(key) ~= 'string' or key == '' then
+      error(('dg: `keys.%s` takes a key such as "<C-l>"; for none leave it out'):format(action), 0)
     end
   end
   M.options = vim.tbl_extend('force', vim.deepcopy(M.defaults), given)
