@@ -322,6 +322,11 @@ def test_commands_say_what_there_is(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(neovim, engines)
     assert editor.lua("return vim.fn.getcompletion('Dg dis', 'cmdline')") == ["disable"]
     assert editor.lua("return vim.fn.getcompletion('Dg enable ', 'cmdline')") == ["buffer", "filetype"]
+    for before in ("silent ", "Dg help | "):
+        assert editor.lua("return vim.fn.getcompletion(..., 'cmdline')", f"{before}Dg dis") == ["disable"]
+    editor.command("Dg disable | Dg enable buffer")
+    assert editor.status() == "dg"
+    editor.command("Dg enable")
     editor.command("Dg status")
     eventually(lambda: [line for line in editor.said() if line.startswith("dg: Ready: scripted on none")])
     editor.command("Dg nonsense")

@@ -194,12 +194,12 @@ function M.run(words)
   end
 end
 
---- The words that can stand at the end of a command line.
+--- The words that can stand at the end of a command line, which may hold more before `:Dg`.
 ---@param lead string
 ---@param line string
 ---@return string[]
 function M.complete(lead, line)
-  local words = vim.split(vim.trim(line:sub(1, #line - #lead)), '%s+')
+  local words = vim.split(vim.trim(line:sub(1, #line - #lead)):match('.*%f[%a](Dg%f[%A].*)') or '', '%s+')
   local candidates = {}
   if #words == 1 then
     candidates = M.names()
