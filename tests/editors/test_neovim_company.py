@@ -58,11 +58,15 @@ def test_without_a_suggestion_a_key_does_what_it_did_before(neovim: Start) -> No
     before = [typed(editor, key) for key in KEYS]
     assert before == ["aÀ\tz", "aFOOz", "aé<xzÀ", "yz", "aéz", "aputz", "az", "ascriptz", "\taz"]
     keys = list(KEYS)
-    for some in (keys[:3], keys[3:6], keys[6:], keys[:3]):  # `setup` may be called again
-        given = dict(zip(("accept", "next", "dismiss"), some, strict=True))
-        editor.lua("require('dg').setup({ keys = ... })", given)
-    editor.lua("require('dg.suggest').next = function() end")  # it asks for suggestions where there are none
-    assert [typed(editor, key) for key in KEYS] == before
+    for actions, some in (  # `setup` may be called again
+        (("accept", "next", "dismiss"), keys[:3]),
+        (("accept_word", "trigger", "prev"), keys[3:6]),
+        (("accept_line", "watch", "dismiss"), keys[6:]),
+        (("accept", "next", "dismiss"), keys[:3]),
+    ):
+        editor.lua("require('dg').setup({ keys = ... })", dict(zip(actions, some, strict=True)))
+    assert [typed(editor, key) for key in KEYS] == before  # this buffer is not dg's
+    assert editor.lua("return _G.said") == []
 
 
 @pytest.fixture
