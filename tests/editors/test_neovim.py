@@ -219,6 +219,21 @@ def test_the_canvas_is_watched_while_it_settles_and_then_taken(neovim: Start, en
     assert editor.lua("return vim.fn.maparg('<CR>', 'n')") == ""
 
 
+def test_in_insert_mode_too_the_keys_take_what_was_watched_or_end_it(neovim: Start, engines: Engines) -> None:
+    keys = {"watch": "<C-l>"}
+    editor, _ = ready(neovim, engines, "--middle", "return 0", text=STUB, keys=keys, auto=False)
+    editor.command("inoremap <buffer> <CR> own")
+    for key, filled in (("<Esc>", STUB), ("<CR>", STUB.replace("pass", "return 0"))):
+        editor.type("<Esc>ggA<C-l>")
+        eventually(lambda: "50 % sure" in str(view(editor)))
+        editor.type(key)
+        eventually(lambda: view(editor) == [])
+        assert editor.mode == "i"
+        assert editor.text == filled.rstrip("\n")
+    editor.type("<CR>")
+    eventually(lambda: editor.text.startswith("def area(width, height):own"))
+
+
 def test_a_watched_fill_without_an_answer_ends_and_says_why(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(neovim, engines, "--steps", "4", "--middle", "    ", text=STUB)
     editor.type("gg")
