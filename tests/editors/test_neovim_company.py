@@ -69,6 +69,14 @@ def test_without_a_suggestion_a_key_does_what_it_did_before(neovim: Start) -> No
     assert editor.lua("return _G.said") == []
 
 
+def test_a_key_still_completes_an_abbreviation(neovim: Start) -> None:
+    editor = neovim()
+    editor.command("iabbrev teh the")
+    editor.lua("pcall(vim.keymap.del, 'i', '<Tab>')")  # newer ones map it
+    editor.lua("require('dg').setup({ keys = { accept = '<Tab>', accept_line = '<CR>' } })")
+    assert typed(editor, " teh<Tab>teh<CR>") == "a the\tthe\nz"
+
+
 @pytest.fixture
 def with_inline_completion(version: str) -> None:
     if version == "0.10":
