@@ -353,6 +353,9 @@ def test_commands_say_what_there_is(neovim: Start, engines: Engines) -> None:
     editor.type("q")
     editor.command("Dg log")
     assert editor.text
+    editor.command("only")
+    editor.type("q")
+    eventually(lambda: editor.text == "value = ")
 
 
 def test_the_server_is_stopped_and_started_again(neovim: Start, engines: Engines) -> None:

@@ -16,7 +16,7 @@ local function show(title, lines)
   vim.api.nvim_buf_set_lines(buf, 0, -1, false, lines)
   vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = 'nofile', 'wipe', false
   vim.bo[buf].modifiable = false
-  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buf })
+  vim.keymap.set('n', 'q', '<Cmd>bwipeout<CR>', { buffer = buf })
 end
 
 --- The server of the current buffer; without one the user is told why.
