@@ -183,6 +183,10 @@ class Extension {
 
   private inEditor(act: (editor: TextEditor) => unknown): unknown {
     const editor = window.activeTextEditor;
-    return editor && act(editor);
+    if (editor === undefined) {
+      void window.showInformationMessage("dg-lsp: put the cursor into a file first.");
+      return undefined;
+    }
+    return act(editor);
   }
 }
