@@ -97,6 +97,13 @@ def works_in(window: Code, name: str) -> None:
     window.wait_for_ghost("ult")
 
 
+def begin_to_install(window: Code) -> None:
+    """Answer the question of the first start with yes."""
+    window.open("first.py", "")
+    eventually(window.notifications)
+    window.press("Install")
+
+
 def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path) -> None:
     with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
         window.open("first.py", "")
@@ -113,9 +120,7 @@ def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path
 
 def test_a_newer_server_takes_the_place_of_the_one_installed(root: Path) -> None:
     with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         works(window)
         configure = "await vscode.workspace.getConfiguration('dg').update('packageSource', value, true)"
         for source, version in ((wheel(root, "0.2.0"), "0.2.0"), (root / "nothing.whl", "0.2.0")):
@@ -138,9 +143,7 @@ def test_what_cannot_be_installed_is_told_and_leaves_nothing(root: Path) -> None
     """The server comes with the extension; what it needs does not, and pip is told to look nowhere."""
     nowhere = {"dg.torchIndex": "", "dg.pipArguments": ["--no-index"]}
     with code(root, remote_settings=nowhere, environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         window.wait_for_status("The server could not be installed")
         assert eventually(window.notifications) == ["dg-lsp could not be installed: the last lines of the log say why."]
         assert not storage(window).exists()
@@ -148,9 +151,7 @@ def test_what_cannot_be_installed_is_told_and_leaves_nothing(root: Path) -> None
 
 def test_an_installation_that_is_cancelled_leaves_nothing_and_is_not_asked_for_again(root: Path) -> None:
     with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         eventually(lambda: any("pip" in line for line in window.processes().values()), what="the build")
         window.press("Cancel")
         window.wait_for_status("The server is not installed")
@@ -169,9 +170,7 @@ def installations(window: Code) -> list[int]:
 
 def test_a_window_has_one_installation_which_ends_with_it(root: Path) -> None:
     with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         pip = eventually(lambda: installations(window), what="the build")
         window.api("void vscode.commands.executeCommand('dg.install')")
         for command in ("dg.restart", "dg.pauseFile", "dg.pauseFile"):
@@ -187,9 +186,7 @@ def test_a_window_has_one_installation_which_ends_with_it(root: Path) -> None:
 
 def test_of_several_windows_one_installs(root: Path) -> None:
     with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         pip = eventually(lambda: installations(window), what="the build")
         with window.another() as other:
             other.wait_for_status("Another window installs the server")
@@ -219,9 +216,7 @@ def test_an_installation_waits_for_that_of_another_window_unless_that_is_gone(ro
 
 def test_without_python_one_message_says_what_to_do(root: Path) -> None:
     with code(root, remote_settings={}, environment={"PATH": str(root)}) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         window.wait_for_status("There is no Python 3.10 or newer")
         (message,) = eventually(window.notifications)
         assert message.startswith("dg-lsp needs Python 3.10 or newer.")
