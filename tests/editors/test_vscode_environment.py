@@ -20,6 +20,7 @@ from vscode import REPOSITORY, TOTAL, VSIX, Code, code, processes
 pytestmark = pytest.mark.timeout(300)
 
 QUESTION = "dg-lsp needs its server: a Python environment of about 1 GB, made for this extension alone."
+ANEW = "dg-lsp: the server runs already. Shall the extension's own environment be made anew?"
 _numbers = count()
 
 BARE = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
@@ -79,6 +80,12 @@ def storage(window: Code) -> Path:
     return window.runtime / "data" / "User" / "globalStorage" / "dg-lsp.dg-lsp" / "python"
 
 
+def made(window: Code) -> int:
+    """When the environment was made; 0: there is none."""
+    configuration = storage(window) / "pyvenv.cfg"
+    return configuration.stat().st_mtime_ns if configuration.exists() else 0
+
+
 def nothing_runs(window: Code) -> None:
     """But what the editor itself runs for a moment, now and then, to list the sockets in use."""
     eventually(lambda: not window.processes(), within_s=20, what="a moment without processes")
@@ -116,6 +123,35 @@ def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path
         window.command("dg.restart")
         works(window)
         assert window.notifications() == []
+
+
+def test_a_server_that_runs_is_installed_anew_only_by_a_second_yes(root: Path) -> None:
+    with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
+        begin_to_install(window)
+        works(window)
+        environment = made(window)
+        window.api("void vscode.commands.executeCommand('dg.install')")
+        eventually(lambda: window.notifications() == [ANEW])
+        assert made(window) == environment
+        window.press("Install anew")
+        eventually(lambda: made(window) not in (0, environment), what="another environment")
+        works(window)
+
+
+def test_a_window_takes_what_another_has_installed_since(root: Path) -> None:
+    with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        with window.another() as other:
+            other.wait_for_status("The server is not installed")
+            window.press("Install")
+            works(window)
+            environment = made(window)
+            other.page.keyboard.press("F1")
+            other.page.keyboard.type("dg: Install the server")
+            other.page.keyboard.press("Enter")
+            other.wait_for_status("Ready")
+            assert made(window) == environment
 
 
 def test_a_newer_server_takes_the_place_of_the_one_installed(root: Path) -> None:
