@@ -86,6 +86,15 @@ def made(window: Code) -> int:
     return configuration.stat().st_mtime_ns if configuration.exists() else 0
 
 
+def server_in(folder: Path) -> Path:
+    """A program `dg-lsp` in a new folder."""
+    folder.mkdir()
+    program = folder / "dg-lsp"
+    program.write_text(f"#!/bin/sh\nPYTHONPATH={REPOSITORY} exec {sys.executable} -m dg_lsp\n")
+    program.chmod(0o755)
+    return program
+
+
 def nothing_runs(window: Code) -> None:
     """But what the editor itself runs for a moment, now and then, to list the sockets in use."""
     eventually(lambda: not window.processes(), within_s=20, what="a moment without processes")
@@ -183,6 +192,21 @@ def test_what_cannot_be_installed_is_told_and_leaves_nothing(root: Path) -> None
         window.wait_for_status("The server could not be installed")
         assert eventually(window.notifications) == ["dg-lsp could not be installed: the last lines of the log say why."]
         assert not storage(window).exists()
+
+
+def test_after_an_installation_that_failed_the_server_elsewhere_goes_on(root: Path) -> None:
+    path = f"{server_in(root / 'bin').parent}:{BARE['PATH']}"
+    nowhere = {"dg.torchIndex": "", "dg.pipArguments": ["--no-index"]}
+    with code(root, remote_settings=nowhere, environment=BARE | {"PATH": path}) as window:
+        window.open("first.py", "")
+        window.wait_until_ready()
+        window.api("void vscode.commands.executeCommand('dg.install')")
+        eventually(lambda: window.notifications() == [ANEW])
+        window.press("Install anew")
+        eventually(
+            lambda: window.notifications() == ["dg-lsp could not be installed: the last lines of the log say why."]
+        )
+        works(window)
 
 
 def test_an_installation_that_is_cancelled_leaves_nothing_and_is_not_asked_for_again(root: Path) -> None:
@@ -348,6 +372,7 @@ def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(r
         configure = "await vscode.workspace.getConfiguration('dg').update('interpreter', value)"
         window.api(configure, value="/no/such/python")
         window.wait_for_status("dg.interpreter: there is no program /no/such/python")
+        eventually(lambda: not window.language_servers(), what="the end of the server before")
         window.api(configure, value="/bin/false")
         window.wait_for_status("dg.interpreter: /bin/false has no dg-lsp")
         window.api(configure, value="")

@@ -60,6 +60,7 @@ class Extension {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.output.error(why);
+      await this.server.stop(); // else what it says next would take the place of that
       this.status.fail(why);
       return;
     }
@@ -147,11 +148,12 @@ class Extension {
     });
     const outcome = await this.installing;
     const why = problem(outcome);
+    await this.start(); // also after a failure: there may be a server elsewhere
     if (why) {
-      this.status.fail(why.status);
+      if (!this.server.running) {
+        this.status.fail(why.status);
+      }
       await tell(why);
-    } else {
-      await this.start();
     }
   }
 
