@@ -276,6 +276,22 @@ def test_of_buffers_without_a_name_one_is_served(neovim: Start, engines: Engines
     eventually(served)
 
 
+def test_a_buffer_that_gets_its_name_by_writing_it_is_served_on(neovim: Start, engines: Engines) -> None:
+    engine = engines[1].start("--middle", "compute()")
+    editor = neovim(settings=PATIENT)
+    editor.command("set filetype=python")
+    editor.type("ifirst = 1<Esc>")
+    eventually(lambda: editor.lua("return require('dg.client').get(0) ~= nil"))
+    editor.until_ready()
+    editor.command("write named.py")
+    eventually(lambda: editor.lua("return require('dg.client').get(0) ~= nil"))
+    editor.type("ovalue = ")
+    editor.wait_for_ghost("compute()")
+    assert engine.seen()[-1]["request"]["path"].endswith("named.py")
+    assert engine.seen()[-1]["request"]["prefix"] == "first = 1\nvalue = "
+    assert engine.seen()[-1]["request"]["related"] == []
+
+
 def test_the_manual_is_found(neovim: Start) -> None:
     editor = neovim()
     editor.command("help dg")
