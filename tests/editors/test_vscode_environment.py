@@ -349,8 +349,8 @@ def test_in_a_workspace_that_is_not_trusted_nothing_is_started(root: Path) -> No
         nothing_runs(window)
 
 
-def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(root: Path) -> None:
-    selected = f"{{ environments: {{ getActiveEnvironmentPath: () => ({{ path: {sys.executable!r} }}) }} }}"
+def python_extension(folder: Path, activate: str) -> Path:
+    """A stand-in for the Python extension, with the body of its `activate`."""
     manifest = {
         "name": "python",
         "publisher": "ms-python",
@@ -358,13 +358,25 @@ def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(r
         "main": "./main.js",
         "activationEvents": [],
     }
-    python = zipped(
-        root / "python.vsix",
+    return zipped(
+        folder / "python.vsix",
         {
             "extension/package.json": json.dumps({**manifest, "engines": {"vscode": "^1.100.0"}}),
-            "extension/main.js": f"exports.activate = () => ({selected});",
+            "extension/main.js": f"exports.activate = () => {{ {activate} }};",
         },
     )
+
+
+def test_a_python_extension_that_fails_is_as_none(root: Path) -> None:
+    python = python_extension(root, "throw new Error('broken');")
+    with code(root, remote_settings={}, environment=BARE, extensions=[VSIX, python]) as window:
+        window.open("first.py", "")
+        window.wait_for_status("The server is not installed")
+
+
+def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(root: Path) -> None:
+    selected = f"return {{ environments: {{ getActiveEnvironmentPath: () => ({{ path: {sys.executable!r} }}) }} }};"
+    python = python_extension(root, selected)
     bare = {"PATH": BARE["PATH"]}  # with the server on PYTHONPATH, for the selected interpreter
     with code(root, remote_settings={}, environment=bare, extensions=[VSIX, python]) as window:
         window.open("first.py", "")
