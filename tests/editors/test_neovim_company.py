@@ -317,8 +317,14 @@ def test_the_lines_for_use_without_the_plugin_serve(neovim: Start, engines: Engi
     editor.lua("vim.lsp.config('alone', { init_options = ... })", PATIENT)
     editor.command("edit project/sample.py")
     eventually(lambda: editor.lua("return #vim.lsp.get_clients({ bufnr = 0, name = 'alone' })") == 1)
-    editor.type("ivalue = ")
-    editor.wait_for_ghost("compute()")
+    editor.type("ivalue =")
+
+    def typed_on() -> bool:
+        editor.type("<Space><BS><Space>")
+        time.sleep(2)
+        return editor.ghost() == "compute()"
+
+    eventually(typed_on, "ghost text, once the engine is found")
     editor.type("<Esc>")
     engine.script("--middle", "compute()")
     editor.command("write | edit project/left_out.py")
