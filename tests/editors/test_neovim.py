@@ -219,6 +219,21 @@ def test_the_canvas_is_watched_while_it_settles_and_then_taken(neovim: Start, en
     assert editor.lua("return vim.fn.maparg('<CR>', 'n')") == ""
 
 
+def test_in_insert_mode_too_the_keys_take_what_was_watched_or_end_it(neovim: Start, engines: Engines) -> None:
+    keys = {"watch": "<C-l>"}
+    editor, _ = ready(neovim, engines, "--middle", "return 0", text=STUB, keys=keys, auto=False)
+    editor.command("inoremap <buffer> <CR> own")
+    for key, filled in (("<Esc>", STUB), ("<CR>", STUB.replace("pass", "return 0"))):
+        editor.type("<Esc>ggA<C-l>")
+        eventually(lambda: "50 % sure" in str(view(editor)))
+        editor.type(key)
+        eventually(lambda: view(editor) == [])
+        assert editor.mode == "i"
+        assert editor.text == filled.rstrip("\n")
+    editor.type("<CR>")
+    eventually(lambda: editor.text.startswith("def area(width, height):own"))
+
+
 def test_a_watched_fill_without_an_answer_ends_and_says_why(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(neovim, engines, "--steps", "4", "--middle", "    ", text=STUB)
     editor.type("gg")
@@ -301,10 +316,32 @@ def test_a_missing_program_is_one_message_that_says_what_to_do(neovim: Start) ->
     editor.lua("_G.said = {}; vim.cmd('messages clear')")
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("python", "`setup` takes a table, not a string"),
+        ({"auto": "no"}, "the option `auto` takes a boolean, not a string"),
+        ({"tab": True}, "unknown option `tab` (there are: auto, cmd, filetypes, keys, settings)"),
+        ({"keys": {"take": "<Tab>"}}, "unknown action `keys.take` (there are: accept, accept_word, "),
+        ({"keys": {"accept": False}}, '`keys.accept` takes a key such as "<C-l>"; for none leave it out'),
+        ({"keys": {"accept": ""}}, '`keys.accept` takes a key such as "<C-l>"; for none leave it out'),
+        ({"keys": {"accept": ["<Tab>", "<C-l>"]}}, '`keys.accept` takes a key such as "<C-l>"; for none leave it out'),
+    ],
+)
+def test_a_wrong_option_is_named(neovim: Start, options: Any, why: str) -> None:
+    said = neovim().lua("return select(2, pcall(require('dg').setup, ...))", options)
+    assert said.startswith(f"dg: {why}")
+
+
 def test_commands_say_what_there_is(neovim: Start, engines: Engines) -> None:
     editor, _ = ready(neovim, engines)
     assert editor.lua("return vim.fn.getcompletion('Dg dis', 'cmdline')") == ["disable"]
     assert editor.lua("return vim.fn.getcompletion('Dg enable ', 'cmdline')") == ["buffer", "filetype"]
+    for before in ("silent ", "Dg help | "):
+        assert editor.lua("return vim.fn.getcompletion(..., 'cmdline')", f"{before}Dg dis") == ["disable"]
+    editor.command("Dg disable | Dg enable buffer")
+    assert editor.status() == "dg"
+    editor.command("Dg enable")
     editor.command("Dg status")
     eventually(lambda: [line for line in editor.said() if line.startswith("dg: Ready: scripted on none")])
     editor.command("Dg nonsense")
@@ -316,6 +353,9 @@ def test_commands_say_what_there_is(neovim: Start, engines: Engines) -> None:
     editor.type("q")
     editor.command("Dg log")
     assert editor.text
+    editor.command("only")
+    editor.type("q")
+    eventually(lambda: editor.text == "value = ")
 
 
 def test_the_server_is_stopped_and_started_again(neovim: Start, engines: Engines) -> None:

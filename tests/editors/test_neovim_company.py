@@ -58,11 +58,23 @@ def test_without_a_suggestion_a_key_does_what_it_did_before(neovim: Start) -> No
     before = [typed(editor, key) for key in KEYS]
     assert before == ["aÀ\tz", "aFOOz", "aé<xzÀ", "yz", "aéz", "aputz", "az", "ascriptz", "\taz"]
     keys = list(KEYS)
-    for some in (keys[:3], keys[3:6], keys[6:], keys[:3]):  # `setup` may be called again
-        given = dict(zip(("accept", "next", "dismiss"), some, strict=True))
-        editor.lua("require('dg').setup({ keys = ... })", given)
-    editor.lua("require('dg.suggest').next = function() end")  # it asks for suggestions where there are none
-    assert [typed(editor, key) for key in KEYS] == before
+    for actions, some in (  # `setup` may be called again
+        (("accept", "next", "dismiss"), keys[:3]),
+        (("accept_word", "trigger", "prev"), keys[3:6]),
+        (("accept_line", "watch", "dismiss"), keys[6:]),
+        (("accept", "next", "dismiss"), keys[:3]),
+    ):
+        editor.lua("require('dg').setup({ keys = ... })", dict(zip(actions, some, strict=True)))
+    assert [typed(editor, key) for key in KEYS] == before  # this buffer is not dg's
+    assert editor.lua("return _G.said") == []
+
+
+def test_a_key_still_completes_an_abbreviation(neovim: Start) -> None:
+    editor = neovim()
+    editor.command("iabbrev teh the")
+    editor.lua("pcall(vim.keymap.del, 'i', '<Tab>')")  # newer ones map it
+    editor.lua("require('dg').setup({ keys = { accept = '<Tab>', accept_line = '<CR>' } })")
+    assert typed(editor, " teh<Tab>teh<CR>") == "a the\tthe\nz"
 
 
 @pytest.fixture
@@ -264,6 +276,22 @@ def test_of_buffers_without_a_name_one_is_served(neovim: Start, engines: Engines
     eventually(served)
 
 
+def test_a_buffer_that_gets_its_name_by_writing_it_is_served_on(neovim: Start, engines: Engines) -> None:
+    engine = engines[1].start("--middle", "compute()")
+    editor = neovim(settings=PATIENT)
+    editor.command("set filetype=python")
+    editor.type("ifirst = 1<Esc>")
+    eventually(lambda: editor.lua("return require('dg.client').get(0) ~= nil"))
+    editor.until_ready()
+    editor.command("write named.py")
+    eventually(lambda: editor.lua("return require('dg.client').get(0) ~= nil"))
+    editor.type("ovalue = ")
+    editor.wait_for_ghost("compute()")
+    assert engine.seen()[-1]["request"]["path"].endswith("named.py")
+    assert engine.seen()[-1]["request"]["prefix"] == "first = 1\nvalue = "
+    assert engine.seen()[-1]["request"]["related"] == []
+
+
 def test_the_manual_is_found(neovim: Start) -> None:
     editor = neovim()
     editor.command("help dg")
@@ -289,8 +317,14 @@ def test_the_lines_for_use_without_the_plugin_serve(neovim: Start, engines: Engi
     editor.lua("vim.lsp.config('alone', { init_options = ... })", PATIENT)
     editor.command("edit project/sample.py")
     eventually(lambda: editor.lua("return #vim.lsp.get_clients({ bufnr = 0, name = 'alone' })") == 1)
-    editor.type("ivalue = ")
-    editor.wait_for_ghost("compute()")
+    editor.type("ivalue =")
+
+    def typed_on() -> bool:
+        editor.type("<Space><BS><Space>")
+        time.sleep(2)
+        return editor.ghost() == "compute()"
+
+    eventually(typed_on, "ghost text, once the engine is found")
     editor.type("<Esc>")
     engine.script("--middle", "compute()")
     editor.command("write | edit project/left_out.py")

@@ -95,3 +95,26 @@ def test_when_the_engine_is_killed_the_status_tells_and_the_next_one_serves(edit
 
     eventually(typed_on, "the next engine serves")
     assert editor.status() == "dg"
+
+
+@pytest.mark.parametrize("cmd", [["dg-lsp"], [sys.executable, "-m", "dg_lsp"]])
+def test_the_engine_is_stopped_and_a_request_starts_another(neovim: Start, runtime: Path, cmd: list[str]) -> None:
+    """`dg-lsp` is a link to where both programs are."""
+    editor = neovim(runtime=runtime, settings=PATIENT, cmd=cmd)
+    (editor.home / "dg-lsp").symlink_to(Path(sys.executable).with_name("dg-lsp"))
+    editor.lua("vim.env.PATH = ... .. ':' .. vim.env.PATH", str(editor.home))
+    editor.open("total.py", TOTAL)
+    editor.until_ready()
+    editor.command("Dg stop_engine")
+    eventually(lambda: "dg: engine stopped" in editor.said(), "the engine is stopped")
+    editor.command("Dg stop_engine")
+    eventually(lambda: "dg: engine not running" in editor.said(), "there is none to stop")
+    editor.type("A")
+    editor.act("trigger")
+    assert editor.wait_for_ghost().startswith("ult")
+
+
+def test_without_an_engine_beside_the_server_stopping_it_says_so(neovim: Start) -> None:
+    editor = neovim(cmd=["true"], filetypes=["none"])
+    editor.type(":Dg stop_engine<CR>")
+    eventually(lambda: "dg: there is no dg-engine beside `true`" in editor.said(), "the user is told")

@@ -85,6 +85,14 @@ def test_where_a_fill_is_not_offered_the_command_says_so(window: Code) -> None:
     window.clear()
 
 
+def test_where_no_file_is_open_the_command_says_where_it_is_of_use(window: Code) -> None:
+    """The walkthrough has a button for it."""
+    window.command("workbench.action.openWalkthrough", "dg-lsp.dg-lsp#start", False)
+    window.command("dg.fillFunction")
+    assert eventually(window.notifications) == ["dg-lsp: put the cursor into a file first."]
+    window.clear()
+
+
 def test_every_command_in_the_palette_exists(window: Code) -> None:
     package = json.loads((REPOSITORY / "editors" / "vscode" / "package.json").read_text("utf-8"))
     contributed = {command["command"] for command in package["contributes"]["commands"]}

@@ -20,6 +20,7 @@ from vscode import REPOSITORY, TOTAL, VSIX, Code, code, processes
 pytestmark = pytest.mark.timeout(300)
 
 QUESTION = "dg-lsp needs its server: a Python environment of about 1 GB, made for this extension alone."
+ANEW = "dg-lsp: the server runs already. Shall the extension's own environment be made anew?"
 _numbers = count()
 
 BARE = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ""}
@@ -79,6 +80,21 @@ def storage(window: Code) -> Path:
     return window.runtime / "data" / "User" / "globalStorage" / "dg-lsp.dg-lsp" / "python"
 
 
+def made(window: Code) -> int:
+    """When the environment was made; 0: there is none."""
+    configuration = storage(window) / "pyvenv.cfg"
+    return configuration.stat().st_mtime_ns if configuration.exists() else 0
+
+
+def server_in(folder: Path) -> Path:
+    """A program `dg-lsp` in a new folder."""
+    folder.mkdir()
+    program = folder / "dg-lsp"
+    program.write_text(f"#!/bin/sh\nPYTHONPATH={REPOSITORY} exec {sys.executable} -m dg_lsp\n")
+    program.chmod(0o755)
+    return program
+
+
 def nothing_runs(window: Code) -> None:
     """But what the editor itself runs for a moment, now and then, to list the sockets in use."""
     eventually(lambda: not window.processes(), within_s=20, what="a moment without processes")
@@ -97,6 +113,13 @@ def works_in(window: Code, name: str) -> None:
     window.wait_for_ghost("ult")
 
 
+def begin_to_install(window: Code) -> None:
+    """Answer the question of the first start with yes."""
+    window.open("first.py", "")
+    eventually(window.notifications)
+    window.press("Install")
+
+
 def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path) -> None:
     with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
         window.open("first.py", "")
@@ -111,11 +134,38 @@ def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path
         assert window.notifications() == []
 
 
-def test_a_newer_server_takes_the_place_of_the_one_installed(root: Path) -> None:
+def test_a_server_that_runs_is_installed_anew_only_by_a_second_yes(root: Path) -> None:
+    with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
+        begin_to_install(window)
+        works(window)
+        environment = made(window)
+        window.api("void vscode.commands.executeCommand('dg.install')")
+        eventually(lambda: window.notifications() == [ANEW])
+        assert made(window) == environment
+        window.press("Install anew")
+        eventually(lambda: made(window) not in (0, environment), what="another environment")
+        works(window)
+
+
+def test_a_window_takes_what_another_has_installed_since(root: Path) -> None:
     with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
         window.open("first.py", "")
         eventually(window.notifications)
-        window.press("Install")
+        with window.another() as other:
+            other.wait_for_status("The server is not installed")
+            window.press("Install")
+            works(window)
+            environment = made(window)
+            other.page.keyboard.press("F1")
+            other.page.keyboard.type("dg: Install the server")
+            other.page.keyboard.press("Enter")
+            other.wait_for_status("Ready")
+            assert made(window) == environment
+
+
+def test_a_newer_server_takes_the_place_of_the_one_installed(root: Path) -> None:
+    with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
+        begin_to_install(window)
         works(window)
         configure = "await vscode.workspace.getConfiguration('dg').update('packageSource', value, true)"
         for source, version in ((wheel(root, "0.2.0"), "0.2.0"), (root / "nothing.whl", "0.2.0")):
@@ -138,19 +188,30 @@ def test_what_cannot_be_installed_is_told_and_leaves_nothing(root: Path) -> None
     """The server comes with the extension; what it needs does not, and pip is told to look nowhere."""
     nowhere = {"dg.torchIndex": "", "dg.pipArguments": ["--no-index"]}
     with code(root, remote_settings=nowhere, environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         window.wait_for_status("The server could not be installed")
         assert eventually(window.notifications) == ["dg-lsp could not be installed: the last lines of the log say why."]
         assert not storage(window).exists()
 
 
+def test_after_an_installation_that_failed_the_server_elsewhere_goes_on(root: Path) -> None:
+    path = f"{server_in(root / 'bin').parent}:{BARE['PATH']}"
+    nowhere = {"dg.torchIndex": "", "dg.pipArguments": ["--no-index"]}
+    with code(root, remote_settings=nowhere, environment=BARE | {"PATH": path}) as window:
+        window.open("first.py", "")
+        window.wait_until_ready()
+        window.api("void vscode.commands.executeCommand('dg.install')")
+        eventually(lambda: window.notifications() == [ANEW])
+        window.press("Install anew")
+        eventually(
+            lambda: window.notifications() == ["dg-lsp could not be installed: the last lines of the log say why."]
+        )
+        works(window)
+
+
 def test_an_installation_that_is_cancelled_leaves_nothing_and_is_not_asked_for_again(root: Path) -> None:
     with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         eventually(lambda: any("pip" in line for line in window.processes().values()), what="the build")
         window.press("Cancel")
         window.wait_for_status("The server is not installed")
@@ -169,9 +230,7 @@ def installations(window: Code) -> list[int]:
 
 def test_a_window_has_one_installation_which_ends_with_it(root: Path) -> None:
     with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         pip = eventually(lambda: installations(window), what="the build")
         window.api("void vscode.commands.executeCommand('dg.install')")
         for command in ("dg.restart", "dg.pauseFile", "dg.pauseFile"):
@@ -186,9 +245,7 @@ def test_a_window_has_one_installation_which_ends_with_it(root: Path) -> None:
 
 def test_of_several_windows_one_installs(root: Path) -> None:
     with code(root, remote_settings=installing(endless_source(root)), environment=BARE) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         pip = eventually(lambda: installations(window), what="the build")
         with window.another() as other:
             other.wait_for_status("Another window installs the server")
@@ -218,9 +275,7 @@ def test_an_installation_waits_for_that_of_another_window_unless_that_is_gone(ro
 
 def test_without_python_one_message_says_what_to_do(root: Path) -> None:
     with code(root, remote_settings={}, environment={"PATH": str(root)}) as window:
-        window.open("first.py", "")
-        eventually(window.notifications)
-        window.press("Install")
+        begin_to_install(window)
         window.wait_for_status("There is no Python 3.10 or newer")
         (message,) = eventually(window.notifications)
         assert message.startswith("dg-lsp needs Python 3.10 or newer.")
@@ -271,8 +326,11 @@ def test_a_server_on_path_has_its_engine_beside_it(root: Path) -> None:
         window.command("dg.stopEngine")
         assert window.engines() == []
         (installed / "dg-engine").unlink()
-        window.command("dg.stopEngine")
-        assert window.notifications() == [f"dg-lsp: there is no dg-engine beside {linked}/dg-lsp."]
+        for _ in range(2):
+            window.command("dg.stopEngine")
+            assert window.notifications() == [f"dg-lsp: there is no dg-engine beside {linked}/dg-lsp."]
+            window.command("notifications.clearAll")
+            (linked / "dg-lsp").unlink(missing_ok=True)
 
 
 def test_a_pause_is_shown_from_the_start(root: Path) -> None:
@@ -293,8 +351,8 @@ def test_in_a_workspace_that_is_not_trusted_nothing_is_started(root: Path) -> No
         nothing_runs(window)
 
 
-def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(root: Path) -> None:
-    selected = f"{{ environments: {{ getActiveEnvironmentPath: () => ({{ path: {sys.executable!r} }}) }} }}"
+def python_extension(folder: Path, activate: str) -> Path:
+    """A stand-in for the Python extension, with the body of its `activate`."""
     manifest = {
         "name": "python",
         "publisher": "ms-python",
@@ -302,13 +360,25 @@ def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(r
         "main": "./main.js",
         "activationEvents": [],
     }
-    python = zipped(
-        root / "python.vsix",
+    return zipped(
+        folder / "python.vsix",
         {
             "extension/package.json": json.dumps({**manifest, "engines": {"vscode": "^1.100.0"}}),
-            "extension/main.js": f"exports.activate = () => ({selected});",
+            "extension/main.js": f"exports.activate = () => {{ {activate} }};",
         },
     )
+
+
+def test_a_python_extension_that_fails_is_as_none(root: Path) -> None:
+    python = python_extension(root, "throw new Error('broken');")
+    with code(root, remote_settings={}, environment=BARE, extensions=[VSIX, python]) as window:
+        window.open("first.py", "")
+        window.wait_for_status("The server is not installed")
+
+
+def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(root: Path) -> None:
+    selected = f"return {{ environments: {{ getActiveEnvironmentPath: () => ({{ path: {sys.executable!r} }}) }} }};"
+    python = python_extension(root, selected)
     bare = {"PATH": BARE["PATH"]}  # with the server on PYTHONPATH, for the selected interpreter
     with code(root, remote_settings={}, environment=bare, extensions=[VSIX, python]) as window:
         window.open("first.py", "")
@@ -316,6 +386,7 @@ def test_the_interpreter_of_the_python_extension_is_used_unless_another_is_set(r
         configure = "await vscode.workspace.getConfiguration('dg').update('interpreter', value)"
         window.api(configure, value="/no/such/python")
         window.wait_for_status("dg.interpreter: there is no program /no/such/python")
+        eventually(lambda: not window.language_servers(), what="the end of the server before")
         window.api(configure, value="/bin/false")
         window.wait_for_status("dg.interpreter: /bin/false has no dg-lsp")
         window.api(configure, value="")

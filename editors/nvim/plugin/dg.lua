@@ -8,8 +8,9 @@ vim.api.nvim_create_user_command('Dg', function(call)
   require('dg.commands').run(call.fargs)
 end, {
   nargs = '*',
+  bar = true,
   desc = 'dg-lsp: fill gaps in code (see :Dg help)',
-  complete = function(lead, line)
-    return require('dg.commands').complete(lead, line)
+  complete = function(lead, line, position)
+    return require('dg.commands').complete(lead, line:sub(1, position))
   end,
 })

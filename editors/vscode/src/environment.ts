@@ -52,7 +52,8 @@ export async function engineCommand({ program, args }: ServerCommand): Promise<S
   if (args.length > 0) {
     return { program, args: ["-m", "engine.cli"] };
   }
-  for (const path of [program, await realpath(program)]) { // it may be a link to where both are
+  const target = await realpath(program).catch(() => program); // it may be gone since
+  for (const path of [program, target]) { // it may be a link to where both are
     const engine = join(dirname(path), "dg-engine");
     if (await isProgram(engine)) {
       return { program: engine, args: [] };

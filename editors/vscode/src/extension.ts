@@ -6,7 +6,7 @@ import { Installation, type Outcome } from "./installation";
 import { showMenu } from "./menu";
 import { Pause } from "./pause";
 import { endAll, ending, NEUTRAL_FOLDER } from "./processes";
-import { askOnce, problem, tell } from "./questions";
+import { askOnce, confirmAnew, problem, tell } from "./questions";
 import { Server } from "./server";
 import { engineUrl } from "./settings";
 import { Status } from "./status";
@@ -60,6 +60,7 @@ class Extension {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.output.error(why);
+      await this.server.stop(); // else what it says next would take the place of that
       this.status.fail(why);
       return;
     }
@@ -73,7 +74,7 @@ class Extension {
       void this.installation.lock.whenFree().then(() => this.start());
     } else {
       this.status.set({ busy: false, message: "The server is not installed: click to install it", kind: "Inactive" });
-      void askOnce(this.context.globalState).then((yes) => (yes ? this.install() : undefined));
+      void askOnce(this.context.globalState).then((yes) => (yes ? this.installWanted() : undefined));
     }
   }
 
@@ -85,7 +86,7 @@ class Extension {
   private register(): void {
     const handlers: Record<string, () => unknown> = {
       "dg.menu": () => showMenu(this.status, this.pause),
-      "dg.install": () => this.install(),
+      "dg.install": () => this.installWanted(),
       "dg.restart": () => this.start(),
       "dg.stopEngine": () => stopEngine(this.command, this.output),
       "dg.log": () => this.output.show(),
@@ -121,6 +122,21 @@ class Extension {
     );
   }
 
+  /** Install, unless another window has done it since; in the place of a server that runs only by a second yes. */
+  private async installWanted(): Promise<void> {
+    if (this.installing === undefined) {
+      if (this.command === undefined) {
+        await this.start();
+        if (this.server.running) {
+          return;
+        }
+      } else if (this.server.running && !(await confirmAnew())) {
+        return;
+      }
+    }
+    await this.install();
+  }
+
   /** One at a time: who asks meanwhile waits for the first. */
   private async install(): Promise<void> {
     if (this.installing) {
@@ -132,11 +148,12 @@ class Extension {
     });
     const outcome = await this.installing;
     const why = problem(outcome);
+    await this.start(); // also after a failure: there may be a server elsewhere
     if (why) {
-      this.status.fail(why.status);
+      if (!this.server.running) {
+        this.status.fail(why.status);
+      }
       await tell(why);
-    } else {
-      await this.start();
     }
   }
 
@@ -183,6 +200,10 @@ class Extension {
 
   private inEditor(act: (editor: TextEditor) => unknown): unknown {
     const editor = window.activeTextEditor;
-    return editor && act(editor);
+    if (editor === undefined) {
+      void window.showInformationMessage("dg-lsp: put the cursor into a file first.");
+      return undefined;
+    }
+    return act(editor);
   }
 }

@@ -32,8 +32,8 @@ export async function selectedInterpreter(): Promise<string | undefined> {
   if (python === undefined) {
     return undefined;
   }
-  const { environments } = await python.activate();
-  return environments?.getActiveEnvironmentPath(workspace.workspaceFolders?.[0]?.uri).path;
+  const active = await Promise.resolve(python.activate()).catch(() => undefined); // what is wrong with it is its own affair
+  return active?.environments?.getActiveEnvironmentPath(workspace.workspaceFolders?.[0]?.uri).path;
 }
 
 interface PythonExtension {

@@ -46,3 +46,9 @@ export async function askOnce(memory: Memento): Promise<boolean> {
   const question = `dg-lsp needs its server: a Python environment of about ${size}, made for this extension alone.`;
   return (await window.showInformationMessage(question, "Install", "Not now")) === "Install";
 }
+
+/** Ask whether an environment shall be made although a server runs. */
+export async function confirmAnew(): Promise<boolean> {
+  const question = "dg-lsp: the server runs already. Shall the extension's own environment be made anew?";
+  return (await window.showInformationMessage(question, "Install anew")) === "Install anew";
+}

@@ -144,12 +144,34 @@ local function attach(buf)
   })
 end
 
+--- A buffer without a name that is written under one is another document from then on. Neovim treats the one as wiped
+--- out, but tells the server nothing.
+local function follow_name()
+  vim.api.nvim_create_autocmd({ 'BufWipeout', 'BufWritePost' }, {
+    group = vim.api.nvim_create_augroup('dg.name', {}),
+    callback = function(event)
+      local client = event.buf == nameless and M.get(event.buf)
+      if client and event.event == 'BufWipeout' then
+        vim.lsp.buf_detach_client(event.buf, client.id)
+      elseif event.buf == nameless and vim.api.nvim_buf_get_name(event.buf) ~= '' then
+        nameless = nil
+        if METHODS then
+          vim.lsp.enable(M.NAME) -- attaches it to what it serves
+        else
+          attach(event.buf)
+        end
+      end
+    end,
+  })
+end
+
 --- Start the server for the buffers that are open and those to come.
 function M.start()
   if not M.executable() then
     return
   end
   nameless = nil
+  follow_name()
   if METHODS then
     local own = client_config()
     own.root_markers = MARKERS
@@ -185,6 +207,7 @@ function M.stop(after)
   else
     vim.api.nvim_create_augroup('dg.start', {})
   end
+  vim.api.nvim_create_augroup('dg.name', {})
   local clients = vim.lsp.get_clients({ name = M.NAME })
   for _, client in ipairs(clients) do
     if not client._is_stopping then -- from 0.12 on, by `enable`

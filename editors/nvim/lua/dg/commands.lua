@@ -16,7 +16,7 @@ local function show(title, lines)
   vim.api.nvim_buf_set_lines(buf, 0, -1, false, lines)
   vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = 'nofile', 'wipe', false
   vim.bo[buf].modifiable = false
-  vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = buf })
+  vim.keymap.set('n', 'q', '<Cmd>bwipeout<CR>', { buffer = buf })
 end
 
 --- The server of the current buffer; without one the user is told why.
@@ -89,6 +89,28 @@ local function doctor()
   end)
 end
 
+local function stop_engine()
+  if not client.executable() then
+    return
+  end
+  local words = require('dg.config').engine('stop')
+  if not words then
+    local program = require('dg.config').options.cmd[1]
+    client.say(('there is no dg-engine beside `%s`'):format(program), vim.log.levels.ERROR)
+    return
+  end
+  vim.system(words, { text = true }, function(done)
+    vim.schedule(function()
+      local said = vim.split(vim.trim(done.stdout .. done.stderr), '\n', { plain = true })
+      if done.code == 0 then
+        client.say('engine ' .. said[#said])
+      else
+        client.say('the engine could not be stopped: ' .. said[#said], vim.log.levels.ERROR)
+      end
+    end)
+  end)
+end
+
 local function switch(on)
   return function(where)
     require('dg.suggest').enable(on, where)
@@ -112,6 +134,7 @@ local commands = {
       client.stop(client.start)
     end,
   },
+  stop_engine = { help = 'end the engine, which frees its memory; the next request starts another', run = stop_engine },
   enable = { help = 'suggestions come by themselves: everywhere, or here', arguments = WHERE, run = switch(true) },
   disable = { help = 'suggestions come on request alone: everywhere, or here', arguments = WHERE, run = switch(false) },
   status = { help = 'how the server is', run = status },
@@ -171,12 +194,12 @@ function M.run(words)
   end
 end
 
---- The words that can stand at the end of a command line.
+--- The words that can stand at the end of a command line, which may hold more before `:Dg`.
 ---@param lead string
 ---@param line string
 ---@return string[]
 function M.complete(lead, line)
-  local words = vim.split(vim.trim(line:sub(1, #line - #lead)), '%s+')
+  local words = vim.split(vim.trim(line:sub(1, #line - #lead)):match('.*%f[%a](Dg%f[%A].*)') or '', '%s+')
   local candidates = {}
   if #words == 1 then
     candidates = M.names()

@@ -35,6 +35,9 @@ M.options = vim.deepcopy(M.defaults)
 ---@param given? table
 function M.set(given)
   given = given or {}
+  if type(given) ~= 'table' then
+    error(('dg: `setup` takes a table, not a %s'):format(type(given)), 0)
+  end
   for name, value in pairs(given) do
     local default = M.defaults[name]
     if default == nil then
@@ -45,9 +48,11 @@ function M.set(given)
       error(('dg: the option `%s` takes a %s, not a %s'):format(name, type(default), type(value)), 0)
     end
   end
-  for action in pairs(given.keys or {}) do
+  for action, key in pairs(given.keys or {}) do
     if not vim.tbl_contains(M.actions, action) then
       error(('dg: unknown action `keys.%s` (there are: %s)'):format(action, table.concat(M.actions, ', ')), 0)
+    elseif type(key) ~= 'string' or key == '' then
+      error(('dg: `keys.%s` takes a key such as "<C-l>"; for none leave it out'):format(action), 0)
     end
   end
   M.options = vim.tbl_extend('force', vim.deepcopy(M.defaults), given)
@@ -61,6 +66,24 @@ function M.doctor()
   -- Only where it is set: an older server does not know the option.
   local options = type(url) == 'string' and url ~= '' and { '--engine-url=' .. url } or {}
   return vim.list_extend(vim.list_extend(vim.deepcopy(M.options.cmd), { 'doctor' }), options)
+end
+
+--- How `dg-engine` beside the server is run with a word; nil where there is none.
+---@param word string
+---@return string[]?
+function M.engine(word)
+  local cmd = M.options.cmd
+  local module = vim.fn.index(cmd, 'dg_lsp') -- of `python -m dg_lsp`
+  if module > 0 then
+    return vim.list_extend(vim.list_slice(cmd, 1, module), { 'engine.cli', word })
+  end
+  local program = vim.fn.exepath(cmd[1] or '')
+  for _, path in ipairs({ program, vim.uv.fs_realpath(program) }) do -- it may be a link to where both are
+    local engine = vim.fs.joinpath(vim.fs.dirname(path), 'dg-engine')
+    if vim.fn.executable(engine) == 1 then
+      return { engine, word }
+    end
+  end
 end
 
 return M

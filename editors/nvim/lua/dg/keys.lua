@@ -27,6 +27,12 @@ local function mapping_of(key)
   return old
 end
 
+--- What goes before a key that completes an abbreviation when it is typed: what a mapping returns does not.
+local function before_key(typed)
+  local completes = (typed == '\t' or typed == '\r') and vim.fn.pumvisible() == 0
+  return completes and codes('<C-]>') or ''
+end
+
 --- What the key stands for without us.
 local function result_of(old, key)
   if old.callback and old.expr == 0 then
@@ -36,7 +42,7 @@ local function result_of(old, key)
     local result = old.callback()
     return old.replace_keycodes == 1 and codes(result or '') or result or ''
   elseif not old.rhs then
-    return codes(key)
+    return before_key(codes(key)) .. codes(key)
   elseif old.rhs:lower() == '<nop>' then
     return ''
   end

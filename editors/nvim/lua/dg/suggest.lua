@@ -119,10 +119,14 @@ local function cycle(step)
       M.trigger(step)
     end
   end
-  if not act(go) then
+  if act(go) then
+    return true
+  end
+  local served = client.get(api.nvim_get_current_buf()) ~= nil
+  if served then
     vim.schedule(M.trigger)
   end
-  return true
+  return served
 end
 
 --- The next candidate.

@@ -10,6 +10,7 @@ local FRAME_MS = 80
 -- The protocol reads what is beyond a line's end as that end.
 local LINE_END = 2 ^ 31 - 1
 local KEYS = { ['<CR>'] = 'accept', ['<C-c>'] = 'stop', ['<Esc>'] = 'stop' }
+local MODES = { 'n', 'i' }
 
 ---@class dg.View
 ---@field id integer
@@ -20,7 +21,7 @@ local KEYS = { ['<CR>'] = 'accept', ['<C-c>'] = 'stop', ['<Esc>'] = 'stop' }
 ---@field answer? table|false What `dg/watch` answered, false without a middle.
 ---@field tick integer
 ---@field timer uv.uv_timer_t
----@field mapped table[] The buffer's own mappings of our keys.
+---@field mapped table[] The buffer's own mappings of our keys, each with its mode.
 
 ---@type dg.View?
 local view
@@ -106,20 +107,22 @@ end
 
 local function map_keys()
   for key, action in pairs(KEYS) do
-    local old = vim.fn.maparg(key, 'n', false, true)
-    if old.buffer == 1 then
-      table.insert(view.mapped, old)
+    for _, mode in ipairs(MODES) do
+      local old = vim.fn.maparg(key, mode, false, true)
+      if old.buffer == 1 then
+        table.insert(view.mapped, { mode, old })
+      end
     end
-    vim.keymap.set('n', key, M[action], { buffer = view.buf, nowait = true, desc = 'dg watch: ' .. action })
+    vim.keymap.set(MODES, key, M[action], { buffer = view.buf, nowait = true, desc = 'dg watch: ' .. action })
   end
 end
 
 local function unmap_keys(it)
   for key in pairs(KEYS) do
-    pcall(vim.keymap.del, 'n', key, { buffer = it.buf })
+    pcall(vim.keymap.del, MODES, key, { buffer = it.buf })
   end
-  for _, old in ipairs(it.mapped) do
-    vim.fn.mapset('n', false, old)
+  for _, mapping in ipairs(it.mapped) do
+    vim.fn.mapset(mapping[1], false, mapping[2])
   end
 end
 
