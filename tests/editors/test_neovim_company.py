@@ -69,6 +69,25 @@ def test_without_a_suggestion_a_key_does_what_it_did_before(neovim: Start) -> No
     assert editor.lua("return _G.said") == []
 
 
+def test_a_key_that_a_later_setup_does_not_name_is_given_back(neovim: Start) -> None:
+    editor = neovim()
+    (editor.home / "script.vim").write_text(SCRIPT)
+    for mapping in KEYS.values():
+        editor.command(mapping)
+    before = [typed(editor, key) for key in KEYS]
+    is_ours = "function(map) return vim.startswith(map.desc or '', 'dg: ') end"
+    ours = f"return #vim.tbl_filter({is_ours}, vim.api.nvim_get_keymap('i'))"
+    some = {"accept": "<C-l>", "next": "<Tab>", "dismiss": "<C-t>", "prev": "<C-z>"}
+    for keys in (some, {"accept": "<C-k>"}):
+        editor.lua("require('dg').setup({ keys = ... })", keys)
+        assert editor.lua(ours) == len(keys)
+    editor.command("inoremap <C-k> mine")
+    editor.lua("require('dg').setup({})")
+    assert editor.lua(ours) == 0
+    assert [typed(editor, key) for key in KEYS] == before
+    assert typed(editor, "<C-k>") == "aminez"
+
+
 def test_a_key_still_completes_an_abbreviation(neovim: Start) -> None:
     editor = neovim()
     editor.command("iabbrev teh the")

@@ -29,8 +29,10 @@ function M.setup(options)
   vim.api.nvim_create_autocmd('ColorScheme', { group = vim.api.nvim_create_augroup('dg', {}), callback = highlights })
   require('dg.suggest').setup()
   require('dg.watch').setup()
+  local keys = require('dg.keys')
+  keys.release()
   for action, key in pairs(config.options.keys) do
-    require('dg.keys').map(key, action, M[action])
+    keys.map(key, action, M[action])
   end
   M.ready = true
   require('dg.client').start()

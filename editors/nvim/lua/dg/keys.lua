@@ -2,7 +2,9 @@
 local api = vim.api
 local M = {}
 
----@type table<string, table> The mapping that each of our keys had, so that a second `setup` finds it too.
+local OURS = 'dg: '
+
+---@type table<string, table> The mapping that each of our keys had; empty where it had none.
 local before = {}
 ---@type fun()[] What mappings to Lua functions called.
 local functions = {}
@@ -59,8 +61,8 @@ end
 ---@param action string
 ---@param run fun(): boolean
 function M.map(key, action, run)
-  before[key] = before[key] or mapping_of(key)
-  local old = before[key]
+  local old = mapping_of(key)
+  before[key] = old
   vim.keymap.set('i', key, function()
     return run() and '' or result_of(old, key)
   end, {
@@ -70,8 +72,22 @@ function M.map(key, action, run)
     remap = old.noremap == 0,
     script = old.script == 1,
     silent = old.silent == 1,
-    desc = 'dg: ' .. action,
+    desc = OURS .. action,
   })
+end
+
+--- Give every key back to the mapping that it had, unless somebody else has mapped it since.
+function M.release()
+  for key, old in pairs(before) do
+    local now = mapping_of(key)
+    if vim.startswith(now.desc or '', OURS) then
+      vim.keymap.del('i', key)
+      if old.lhs then
+        vim.fn.mapset('i', false, old)
+      end
+    end
+  end
+  before = {}
 end
 
 --- Call what a mapping of before called.
