@@ -13,8 +13,9 @@ from dg_lsp.session import Session
 Items = list[types.InlineCompletionItem]
 
 _MANUAL_ITEMS = 3
-_CLIENT_MS = {"Neovim": 200}
-"""What an editor waits itself, by its name."""
+_VSCODE = ("Visual Studio Code", "Visual Studio Code - Insiders", "VSCodium", "code-server")
+_CLIENT_MS = {"Neovim": 200} | dict.fromkeys(_VSCODE, 50)
+"""What an editor waits itself, by its name: each always the same (VS Code's InlineCompletionsDebounce)."""
 
 
 class InlineCompletion:

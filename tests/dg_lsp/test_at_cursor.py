@@ -177,3 +177,16 @@ async def test_an_engine_that_dies_in_mid_fill_is_an_error_and_the_next_request_
     await asyncio.sleep(0)
     assert (editor.status.state.kind, editor.status.state.message) == ("Normal", RESTARTED)
     assert await editor.ask(INVOKED)
+
+
+@pytest.mark.parametrize(("name", "waited_s"), [("Visual Studio Code", 0.05), ("Neovim", 0.2), ("Some editor", 0.0)])
+async def test_what_the_editor_has_waited_itself_counts(
+    editor: Editor, monkeypatch: pytest.MonkeyPatch, name: str, waited_s: float
+) -> None:
+    told = []
+    monkeypatch.setattr(editor.session.suggestions.debounce, "wait_s", lambda _, **given: told.append(given) or 0.0)
+    editor.session.settings = Settings(inline=InlineSettings(deadline_ms=20_000))
+    editor.status.editor = name
+    await editor.session.launcher.wait()
+    assert await editor.ask(AUTOMATIC)
+    assert [given["client_s"] for given in told] == [waited_s]
