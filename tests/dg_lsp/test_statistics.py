@@ -15,7 +15,7 @@ from dg_lsp.cli import main
 from dg_lsp.completion.acceptance import Outcome
 from dg_lsp.statistics import Counts, Statistics, by_day, by_week, statistics_file
 
-TODAY = date.today().isoformat()
+TODAY = "2026-11-20"
 OUTCOMES = [
     Outcome("python", "full", 20),
     Outcome("python", "word", 4),
@@ -26,7 +26,14 @@ OUTCOMES = [
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the statistics of this user lie: nothing yet."""
+    """Where the statistics of this user lie: nothing yet. It stays the same day, also at midnight."""
+
+    class Day(date):
+        @classmethod
+        def today(cls) -> Day:
+            return cls.fromisoformat(TODAY)
+
+    monkeypatch.setattr("dg_lsp.statistics.date", Day)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return tmp_path / "data" / "dg-lsp" / "statistics.jsonl"
 
@@ -122,7 +129,7 @@ def test_the_table_has_a_row_for_each_week_and_language_and_a_sum(
     assert main(["stats"]) == 0
     header, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert header == ["week", "language", "offered", "accepted", "full", "line", "word", "characters", "saved"]
-    week = f"{date.today():%G-W%V}"
+    week = "2026-W47"
     assert rows == [
         [week, "go", "1", "1", "(100%)", "0", "1", "0", "9"],
         [week, "python", "3", "2", "(67%)", "1", "0", "1", "24"],
@@ -136,7 +143,7 @@ def test_json_for_machines(file: Path, capsys: pytest.CaptureFixture[str]) -> No
     counted(file, OUTCOMES[:1])
     assert main(["stats", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["weeks"]
-    assert row.pop("week") == f"{date.today():%G-W%V}"
+    assert row.pop("week") == "2026-W47"
     assert row == {"language": "python", "offered": 1, "full": 1, "line": 0, "word": 0, "characters": 20}
 
 
