@@ -22,7 +22,7 @@ test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node $(DG_EDITORS)/he
 		$(DG_EDITORS)/kate/bin/kate
 	@tests/editors/get_plugins.sh $(DG_EDITORS)/plugins || echo "make: no completion menus for Neovim, their tests are skipped"
 	@$(MAKE) vscode || echo "make: no extension for VS Code, its tests are skipped"
-	$(BIN)/pytest -rsR --reruns 1 tests/editors
+	$(BIN)/pytest -rsR --reruns 1 --numprocesses=2 --dist=loadfile tests/editors
 
 # Pictures of real editors for the documentation. On a quiet machine.
 screenshots: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node vscode
