@@ -86,6 +86,9 @@ def test_a_key_that_a_later_setup_does_not_name_is_given_back(neovim: Start) -> 
     assert editor.lua(ours) == 0
     assert [typed(editor, key) for key in KEYS] == before
     assert typed(editor, "<C-k>") == "aminez"
+    editor.lua("require('dg').setup({ keys = { accept = '<C-l>', next = '<C-l>' } })")
+    editor.lua("require('dg').setup({})")
+    assert editor.lua(ours) == 0
 
 
 def test_a_key_still_completes_an_abbreviation(neovim: Start) -> None:

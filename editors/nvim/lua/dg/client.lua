@@ -21,6 +21,17 @@ function M.get(buf)
   return vim.lsp.get_clients({ name = M.NAME, bufnr = buf })[1]
 end
 
+--- Do something soon; nothing in a buffer that dg does not serve.
+---@param action fun()
+---@return boolean
+function M.where_served(action)
+  local served = M.get(vim.api.nvim_get_current_buf()) ~= nil
+  if served then
+    vim.schedule(action)
+  end
+  return served
+end
+
 --- Call a function of a client.
 function M.call(client, name, ...)
   if METHODS then

@@ -70,27 +70,16 @@ function M.dismiss()
   return require('dg.suggest').dismiss()
 end
 
---- Do something soon; nothing in a buffer that dg does not serve.
----@param action fun()
----@return boolean
-local function where_served(action)
-  local served = require('dg.client').get(vim.api.nvim_get_current_buf()) ~= nil
-  if served then
-    vim.schedule(action)
-  end
-  return served
-end
-
 --- Ask for suggestions at the cursor now, several at once.
 ---@return boolean
 function M.trigger()
-  return where_served(require('dg.suggest').trigger)
+  return require('dg.client').where_served(require('dg.suggest').trigger)
 end
 
 --- Fill the hole at the cursor and show every step.
 ---@return boolean
 function M.watch()
-  return where_served(require('dg.watch').start)
+  return require('dg.client').where_served(require('dg.watch').start)
 end
 
 --- A few words for the statusline.

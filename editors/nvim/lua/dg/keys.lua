@@ -61,8 +61,8 @@ end
 ---@param action string
 ---@param run fun(): boolean
 function M.map(key, action, run)
-  local old = mapping_of(key)
-  before[key] = old
+  before[key] = before[key] or mapping_of(key) -- two actions may have one key
+  local old = before[key]
   vim.keymap.set('i', key, function()
     return run() and '' or result_of(old, key)
   end, {

@@ -119,14 +119,7 @@ local function cycle(step)
       M.trigger(step)
     end
   end
-  if act(go) then
-    return true
-  end
-  local served = client.get(api.nvim_get_current_buf()) ~= nil
-  if served then
-    vim.schedule(M.trigger)
-  end
-  return served
+  return act(go) or client.where_served(M.trigger)
 end
 
 --- The next candidate.
