@@ -42,6 +42,15 @@ KEYS = {
 SCRIPT = "function! s:word()\nreturn 'script'\nendfunction\ninoremap <expr> <C-z> <SID>word()\n"
 
 
+def mapped(neovim: Start) -> Neovim:
+    """An editor in which `KEYS` are mapped."""
+    editor = neovim()
+    (editor.home / "script.vim").write_text(SCRIPT)
+    for mapping in KEYS.values():
+        editor.command(mapping)
+    return editor
+
+
 def typed(editor: Neovim, keys: str) -> str:
     """What an empty buffer holds when these keys were typed in insert mode, between an a and a z."""
     editor.lua("vim.api.nvim_buf_set_lines(0, 0, -1, false, { '' })")
@@ -51,10 +60,7 @@ def typed(editor: Neovim, keys: str) -> str:
 
 
 def test_without_a_suggestion_a_key_does_what_it_did_before(neovim: Start) -> None:
-    editor = neovim()
-    (editor.home / "script.vim").write_text(SCRIPT)
-    for mapping in KEYS.values():
-        editor.command(mapping)
+    editor = mapped(neovim)
     before = [typed(editor, key) for key in KEYS]
     assert before == ["aÀ\tz", "aFOOz", "aé<xzÀ", "yz", "aéz", "aputz", "az", "ascriptz", "\taz"]
     keys = list(KEYS)
@@ -70,10 +76,7 @@ def test_without_a_suggestion_a_key_does_what_it_did_before(neovim: Start) -> No
 
 
 def test_a_key_that_a_later_setup_does_not_name_is_given_back(neovim: Start) -> None:
-    editor = neovim()
-    (editor.home / "script.vim").write_text(SCRIPT)
-    for mapping in KEYS.values():
-        editor.command(mapping)
+    editor = mapped(neovim)
     before = [typed(editor, key) for key in KEYS]
     is_ours = "function(map) return vim.startswith(map.desc or '', 'dg: ') end"
     ours = f"return #vim.tbl_filter({is_ours}, vim.api.nvim_get_keymap('i'))"
