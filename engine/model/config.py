@@ -15,7 +15,7 @@ _ROPE_DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 class ConfigError(ValueError):
-    """A config.json that does not describe a DiffusionGemma; the text names the key."""
+    """A config.json that does not describe a network of ours; the text names the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +77,25 @@ class ModelConfig:
     def _from_text(cls, config: dict[str, Any], text: dict[str, Any]) -> ModelConfig:
         _check_supported(text)
         return cls(
-            vocab_size=_positive(text, "vocab_size"),
-            hidden_size=_positive(text, "hidden_size"),
-            intermediate_size=_positive(text, "intermediate_size"),
-            num_heads=_positive(text, "num_attention_heads"),
-            num_experts=_positive(text, "num_experts"),
-            top_k_experts=_positive(text, "top_k_experts"),
-            expert_size=_positive(text, "moe_intermediate_size"),
-            sliding_window=_positive(text, "sliding_window"),
-            max_positions=_positive(text, "max_position_embeddings"),
+            vocab_size=positive(text, "vocab_size"),
+            hidden_size=positive(text, "hidden_size"),
+            intermediate_size=positive(text, "intermediate_size"),
+            num_heads=positive(text, "num_attention_heads"),
+            num_experts=positive(text, "num_experts"),
+            top_k_experts=positive(text, "top_k_experts"),
+            expert_size=positive(text, "moe_intermediate_size"),
+            sliding_window=positive(text, "sliding_window"),
+            max_positions=positive(text, "max_position_embeddings"),
             rms_eps=float(text.get("rms_norm_eps", 1e-6)),
             softcap=float(text.get("final_logit_softcapping") or 30.0),
-            canvas_length=_positive({"canvas_length": 256, **config}, "canvas_length"),
+            canvas_length=positive({"canvas_length": 256, **config}, "canvas_length"),
             layers=_layer_shapes(text),
             rope=_rope_shapes(text),
         )
 
 
-def _positive(text: dict[str, Any], key: str) -> int:
+def positive(text: dict[str, Any], key: str) -> int:
+    """Returns the positive integer under a key. Raises `ConfigError`."""
     value = text.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigError(f"config.json: {key} must be a positive integer, not {value!r}")
@@ -114,7 +115,7 @@ def _check_supported(text: dict[str, Any]) -> None:
 
 
 def _layer_shapes(text: dict[str, Any]) -> tuple[LayerShape, ...]:
-    count = _positive(text, "num_hidden_layers")
+    count = positive(text, "num_hidden_layers")
     kinds = text.get("layer_types") or [
         "full_attention" if (i + 1) % _SLIDING_TO_FULL == 0 else "sliding_attention" for i in range(count)
     ]
@@ -124,14 +125,14 @@ def _layer_shapes(text: dict[str, Any]) -> tuple[LayerShape, ...]:
     overrides = text.get("per_layer_config") or {}
     shapes = []
     for index, kind in enumerate(kinds):
-        head_dim, kv_heads = _positive(text, "head_dim"), _positive(text, "num_key_value_heads")
+        head_dim, kv_heads = positive(text, "head_dim"), positive(text, "num_key_value_heads")
         if kind == "full_attention":
             full = {
                 "head_dim": text.get("global_head_dim") or (head_dim if overrides else 512),
                 "num_key_value_heads": text.get("num_global_key_value_heads") or kv_heads,
                 **overrides.get(str(index), {}),
             }
-            head_dim, kv_heads = _positive(full, "head_dim"), _positive(full, "num_key_value_heads")
+            head_dim, kv_heads = positive(full, "head_dim"), positive(full, "num_key_value_heads")
         if text["num_attention_heads"] % kv_heads:
             raise ConfigError(
                 f"config.json: layer {index} has {kv_heads} key/value heads, which do not divide the heads"

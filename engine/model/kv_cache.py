@@ -68,3 +68,11 @@ class KVCache:
 
     layers: tuple[LayerCache, ...]
     length: int  # tokens encoded so far, also the position of the next one
+
+    def first(self, length: int) -> KVCache:
+        """Returns the cache of the first `length` tokens, sharing memory with this one.
+
+        Right for full layers only: a sliding layer has forgotten some of them.
+        """
+        cut = (LayerCache(layer.keys[:, :, :length], layer.values[:, :, :length]) for layer in self.layers)
+        return KVCache(tuple(cut), length)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.model.causal_network import CausalNetwork
 from engine.model.config import LayerShape
-from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import GrowingCache, KVCache, LayerCache
 
 ROOT = -1  # the parent of tokens right behind the context
@@ -21,7 +21,7 @@ _ROOM = 256  # tokens by which the table of ancestors grows at least
 class TokenTree:
     """A growing tree of tokens behind a cached context, read by the encoder; token i is the i-th that was grown."""
 
-    def __init__(self, network: DiffusionGemma, cache: KVCache | None) -> None:
+    def __init__(self, network: CausalNetwork, cache: KVCache | None) -> None:
         self.network = network
         self._start = cache.length if cache else 0
         layers: list[LayerCache | None] = list(cache.layers) if cache else [None] * len(network.stack)

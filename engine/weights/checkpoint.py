@@ -61,7 +61,7 @@ def load_network(
         network = DiffusionGemma(config)
     wanted = dict(network.state_dict())
     missing = set(wanted)
-    for name, tensor in _tensors(folder):
+    for name, tensor in read_tensors(folder):
         own = _own_name(name)
         if own is None:
             continue
@@ -134,7 +134,7 @@ def _assign(network: DiffusionGemma, name: str, tensor: Tensor) -> None:
         setattr(module, leaf, torch.nn.Parameter(tensor, requires_grad=False))
 
 
-def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
+def read_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
     """Every tensor of the folder's safetensors files, one at a time."""
     for path in _files(folder):
         try:

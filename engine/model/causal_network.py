@@ -1,0 +1,29 @@
+"""What the engine asks of any network that can read text causally; both families here can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from engine.model.config import LayerShape
+from engine.model.kv_cache import KVCache
+
+
+class CausalNetwork(Protocol):
+    """See `DiffusionGemma` and `DecoderOnly` for what each does."""
+
+    @property
+    def config(self) -> Any: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def stack(self) -> Sequence[tuple[Any, LayerShape]]: ...
+    def encode(self, ids: Tensor, cache: KVCache | None = None) -> KVCache: ...
+    def encode_hidden(self, ids: Tensor, cache: KVCache | None = None) -> tuple[Tensor, KVCache]: ...
+    def causal_logits(self, hidden: Tensor) -> Tensor: ...
+    def norm(self, x: Tensor) -> Tensor: ...
+    def embed(self, ids: Tensor) -> Tensor: ...
+    def rotations(self, positions: Tensor, dtype: torch.dtype) -> Mapping[Any, tuple[Tensor, Tensor]]: ...
