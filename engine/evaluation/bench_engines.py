@@ -15,7 +15,7 @@ from torch import Tensor
 from engine.diffusion.canvas import Canvas, Noise
 from engine.diffusion.loop import denoise_canvas
 from engine.diffusion.sampler import DiffusionSettings
-from engine.infill.loaded import DEFAULT_MODEL, load
+from engine.infill.loading import DEFAULT_MODEL, load
 from engine.model.kv_cache import KVCache
 
 PROMPT, HEAD, GAP, STEPS = 512, 16, 32, 8
@@ -69,7 +69,7 @@ class Ours:
 
     def __init__(self, seed: int, kept: bool) -> None:
         self.model, self.kept = load(device="cpu", dtype="float32"), kept
-        vocab_size = self.model.network.config.vocab_size
+        vocab_size = self.model.denoiser.config.vocab_size
         self.work = Work.seeded(seed, vocab_size)
         self.canvas = Canvas(self.work.canvas, self.work.pinned, Noise("uniform", vocab_size))
         # stability: no canvas can be stable for that long, so that none stops early
@@ -89,7 +89,7 @@ class Ours:
         generator = torch.Generator().manual_seed(self.work.seed)
         cache = self._encode()
         stamp()
-        for _ in denoise_canvas(self.model.network, cache, self.canvas, self.settings, generator):
+        for _ in denoise_canvas(self.model.denoiser, cache, self.canvas, self.settings, generator):
             stamp()
 
 

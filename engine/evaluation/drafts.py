@@ -21,8 +21,8 @@ from rich.progress import track
 from engine.evaluation.command import add_options, model_and_tasks
 from engine.evaluation.tasks import Task
 from engine.infill import LoadedModel
+from engine.infill.checkpoint_options import InfillShape
 from engine.infill.fill import Ranked, rank
-from engine.infill.layout import InfillShape
 from engine.protocol import FillRequest, Source
 
 KINDS = ("line", "span", "arguments")
@@ -46,7 +46,7 @@ def rights(model: LoadedModel, tasks: Sequence[Task]) -> Rights:
     ]
     others: dict[str, InfillShape] = {
         "without the file's n-grams": replace(shape, ngram_trust=None),
-        "without the suffix before the causal drafts": replace(shape, fim_token_ids=None),
+        "without the suffix before the causal drafts": replace(shape, fim=None),
     }
     for name, other in others.items():
         model.shape = other

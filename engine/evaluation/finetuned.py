@@ -28,7 +28,7 @@ from engine.evaluation.metrics import mean
 from engine.evaluation.tasks import EvaluationError, Task
 from engine.infill import LoadedModel, load
 from engine.infill.fill import rank
-from engine.infill.loaded import DEFAULT_MODEL
+from engine.infill.loading import DEFAULT_MODEL
 from engine.training.finetune import finetune
 from engine.training.store import TrainingError
 from engine.weights.checkpoint import CheckpointError

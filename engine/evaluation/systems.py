@@ -53,7 +53,7 @@ class Engine:
         import torch
 
         from engine import load
-        from engine.infill import loaded, run
+        from engine.infill import loading, run
         from engine.weights.hub import resolve
 
         try:
@@ -66,7 +66,7 @@ class Engine:
         self.about: dict[str, Any] = {
             "model": self._model.name,
             "weights": _fingerprint(
-                sorted(f for f in (folder or loaded.DEFAULT_MODEL).iterdir() if f.suffix in (".json", ".safetensors"))
+                sorted(f for f in (folder or loading.DEFAULT_MODEL).iterdir() if f.suffix in (".json", ".safetensors"))
             ),
             "engine code": _fingerprint(code),
             "device": self._model.device,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-from engine.infill.layout import Tokens
-from engine.infill.loaded import DEFAULT_MODEL
+from engine.infill.loading import DEFAULT_MODEL
+from engine.infill.tokens import Tokens
 
 HELD_OUT = "held-out"
 SETS = (HELD_OUT, "single-line", "multi-line", "random-span", "random-span-light")

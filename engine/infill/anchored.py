@@ -10,7 +10,9 @@ import torch
 from engine.diffusion.canvas import Canvas, Noise
 from engine.diffusion.loop import denoise_canvas
 from engine.diffusion.sampler import DiffusionSettings
-from engine.infill.layout import InfillShape, Layout, Tokens
+from engine.infill.checkpoint_options import InfillShape
+from engine.infill.layout import Layout
+from engine.infill.tokens import Tokens
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 from engine.protocol import Draft

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 import torch
 
-from engine.infill.layout import SUFFIX_CHARACTERS, Layout, Tokens
+from engine.infill.fim import FimForm
+from engine.infill.layout import SUFFIX_CHARACTERS, Layout
 from engine.infill.ngram_cache import Mixture, NgramCache
-from engine.model.diffusion_gemma import DiffusionGemma
+from engine.infill.tokens import Tokens
+from engine.model.causal_network import CausalNetwork
 from engine.model.kv_cache import KVCache
 from engine.model.token_tree import ROOT, TokenTree
 
@@ -38,12 +40,13 @@ class Context:
 class Reader:
     """One laid-out request as the causal side sees it."""
 
-    network: DiffusionGemma
+    network: CausalNetwork
     tokens: Tokens
     layout: Layout
     context: Context
     ngrams: NgramCache | None = None
-    fim: tuple[int, int, int] | None = None  # tokens before suffix, before middle, after it: fill-in-the-middle form
+    fim: FimForm | None = None
+    prompt: Context | None = None  # context and suffix in fill-in-the-middle form, where their cache is kept
 
     def mixture(self, history: list[int]) -> Mixture:
         """What the file says of the token behind a history."""

@@ -106,12 +106,11 @@ def _ranked(fill: _Fill) -> list[Ranked]:
     layout = lay_out(request, model.tokens, model.shape)
     fill.late()
     with fill.timed("context"):
-        context = model.encode(layout.context)
-        reader = model.reader(request, layout, context)
+        reader = model.reader(request, layout)
     found: dict[Source, list[str]] = {}
     if model.shape.denoises(request):
         with fill.timed("denoise"):
-            found["denoised"] = _denoised(fill, layout, model.whole(context))
+            found["denoised"] = _denoised(fill, layout, model.whole(reader.context))
     with fill.timed("causal"):
         found["causal"] = _causal(fill, layout, reader)
     with fill.timed("copy"):
@@ -137,7 +136,9 @@ def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
 
     results: list[Denoised] = []
     for gap in model.shape.gaps(request):
-        result = denoise_gap(model.network, cache, layout, gap, model.tokens, model.shape, settings, generator, on_step)
+        result = denoise_gap(
+            model.denoiser, cache, layout, gap, model.tokens, model.shape, settings, generator, on_step
+        )
         fill.steps += result.steps
         results.append(result)
         if fill.late(_DRAFTING):

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 
-import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from engine.diffusion.sampler import DiffusionSettings
 from engine.infill.causal import Context, Reader
-from engine.infill.layout import InfillShape, Layout, Tokens, ngrams
-from engine.infill.ngram_cache import NgramCache, Trust
-from engine.model.dense import make_dense
+from engine.infill.checkpoint_options import InfillShape
+from engine.infill.layout import Layout, ngrams
+from engine.infill.ngram_cache import NgramCache
+from engine.infill.tokens import Tokens
+from engine.model.decoder_only import DecoderOnly
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.model.kv_cache import KVCache
 from engine.protocol import FillRequest
-from engine.runtime.device import choose_device, choose_dtype
 from engine.runtime.prefix_cache import PrefixCache, encode_in_chunks
-from engine.weights.checkpoint import CheckpointError, load_network, read_json
 
-DEFAULT_MODEL = Path(__file__).parent.parent / "default_model"
-REPOSITORY = "repository.npy"  # token ids of a repository's files, int32 [N], `BREAK` between them
-REPOSITORY_LEAST = 3  # tokens of history: what follows fewer, the model knows
+Network = DiffusionGemma | DecoderOnly
 
 
 class LoadedModel:
@@ -33,7 +27,7 @@ class LoadedModel:
 
     def __init__(
         self,
-        network: DiffusionGemma,
+        network: Network,
         tokens: Tokens,
         shape: InfillShape,
         settings: DiffusionSettings,
@@ -43,6 +37,13 @@ class LoadedModel:
         self.network, self.tokens, self.shape, self.settings, self.name = network, tokens, shape, settings, name
         self.repository = repository
         self._prefixes = PrefixCache(network)
+
+    @property
+    def denoiser(self) -> DiffusionGemma:
+        """The network as one that denoises. Raises `TypeError` for one that does not."""
+        if not isinstance(self.network, DiffusionGemma):
+            raise TypeError(f"{self.name} does not denoise")
+        return self.network
 
     @property
     def device(self) -> str:
@@ -69,8 +70,8 @@ class LoadedModel:
 
         Returns float32 logits [C, V] after the softcap.
         """
-        soft = None if previous is None else self.network.soft_embedding(previous)[None]
-        return self.network.denoise(canvas[None].to(self.network.device), cache, soft)[0]
+        soft = None if previous is None else self.denoiser.soft_embedding(previous)[None]
+        return self.denoiser.denoise(canvas[None].to(self.network.device), cache, soft)[0]
 
     @torch.inference_mode()
     def encode(self, ids: list[int]) -> Context:
@@ -80,67 +81,18 @@ class LoadedModel:
     @torch.inference_mode()
     def whole(self, context: Context) -> KVCache:
         """An encoded context with its last token, as the denoiser wants it."""
-        return self.network.encode(torch.tensor([[context.last]], device=self.network.device), context.cache)
+        return self.denoiser.encode(torch.tensor([[context.last]], device=self.network.device), context.cache)
 
-    def reader(self, request: FillRequest, layout: Layout, context: Context) -> Reader:
-        """The causal side of one request."""
-        shape = self.shape
-        fim = None
-        if shape.fim_token_ids and shape.end_of_gap_token_id is not None:
-            fim = (*shape.fim_token_ids, shape.end_of_gap_token_id)
+    def reader(self, request: FillRequest, layout: Layout) -> Reader:
+        """The causal side of one request, its context encoded through the prefix cache."""
+        shape, fim, prompt = self.shape, self.shape.fim, None
+        if fim and self._prefixes.can_cut:
+            suffix = [i for i in layout.suffix[: fim.suffix_tokens] if i not in self.tokens.stop_ids]
+            prompt = self.encode([*layout.context, fim.suffix, *suffix, fim.middle])
+            assert prompt.cache is not None
+            context = Context(prompt.cache.first(len(layout.context) - 1), layout.context[-1])
+        else:
+            context = self.encode(layout.context)
         trust = shape.ngram_trust
         file = ngrams(request, layout, self.tokens, trust, self.repository) if trust else self.repository
-        return Reader(self.network, self.tokens, layout, context, file, fim)
-
-
-def load(
-    folder: str | Path | None = None,
-    *,
-    device: str = "auto",
-    dtype: str = "auto",
-    progress: Callable[[float], None] | None = None,
-) -> LoadedModel:
-    """Load a checkpoint folder in the published layout; None is the model shipped in the package.
-
-    `progress` is called with the share loaded, in [0, 1]. Raises ValueError (`CheckpointError`, `ConfigError`)
-    with one line that says what is wrong.
-    """
-    path = Path(folder) if folder is not None else DEFAULT_MODEL
-    place = choose_device(device)
-    config, generation = read_json(path, "config.json"), _generation_config(path)
-    shape, settings = InfillShape.from_dict(config), DiffusionSettings.from_dict(generation)
-    tokens = Tokens(_tokenizer(path), settings.stop_ids)
-    network = load_network(path, place, choose_dtype(dtype, place), progress)
-    make_dense(network)
-    size = tokens.tokenizer.get_vocab_size()
-    if size > network.config.vocab_size:
-        raise CheckpointError(
-            f"{path}: tokenizer.json has {size} tokens, the model only {network.config.vocab_size}: they do not match"
-        )
-    name = "dg-default" if folder is None else path.resolve().name
-    return LoadedModel(network, tokens, shape, settings, name, _repository(path, shape.repository_trust))
-
-
-def _generation_config(path: Path) -> dict[str, object]:
-    """generation_config.json; the reference's defaults stand in for a missing one."""
-    return read_json(path, "generation_config.json") if (path / "generation_config.json").exists() else {}
-
-
-def _tokenizer(path: Path) -> Tokenizer:
-    file = path / "tokenizer.json"
-    if not file.is_file():
-        raise CheckpointError(f"{path} has no tokenizer.json; download the model again")
-    try:
-        return Tokenizer.from_file(str(file))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise CheckpointError(f"{file} cannot be read: {error}") from None
-
-
-def _repository(path: Path, trust: Trust | None) -> NgramCache | None:
-    """The n-grams of the repository that the checkpoint was fine-tuned on."""
-    if trust is None:
-        return None
-    try:
-        return NgramCache(np.load(path / REPOSITORY, allow_pickle=False), trust, REPOSITORY_LEAST)
-    except (OSError, ValueError, EOFError) as error:
-        raise CheckpointError(f"{path / REPOSITORY} cannot be read: {error}") from None
+        return Reader(self.network, self.tokens, layout, context, file, fim, prompt)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from heapq import nlargest
 
 import torch
 from torch import Tensor
 
 from engine.infill.causal import HISTORY, LEAST, Reader
-from engine.infill.layout import Layout, Tokens
+from engine.infill.layout import Layout
+from engine.infill.tokens import Tokens
+from engine.model.kv_cache import KVCache
 from engine.model.token_tree import ROOT, TokenTree
 
-FIM_SUFFIX_TOKENS = 32  # of the suffix, shown before the middle
+_SUFFIX_BEGINNING = 16  # characters of the suffix with which a token may say that the middle is over
 HEALED_TOKENS = 4  # given back at most at a cursor inside a word
 KEPT = 24  # middles answered at most
 ENOUGH = 6  # middles that nothing still open can beat: then the search ends (of 600 holes as many are right as with 12)
@@ -102,7 +105,7 @@ def looping(ids: tuple[int, ...], longest: int = 8) -> int:
     return next((p for p in range(1, longest + 1) if len(ids) >= 3 * p and ids[-3 * p :] == ids[-p:] * 3), 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Start:
     """Where all hypotheses begin: what is read before them, and how a middle may end."""
 
@@ -113,30 +116,25 @@ class _Start:
     history: list[int]  # before the middle, for the n-grams
     demanded: str
     ends: tuple[int, ...]
-    over: list[int]  # tokens that say the middle is over: its ends, and the suffix's first
-    ruled_out: list[int]
+    over: Tensor  # tokens that say the middle is over: its ends, and what the suffix may begin with
+    ruled_out: Tensor
 
     @classmethod
     def of(cls, reader: Reader, width: int) -> _Start:
         layout, tokens = reader.layout, reader.tokens
         count, demanded = _given_back(layout, tokens)
         head = layout.head[: len(layout.head) - count]
-        suffix = [i for i in layout.suffix[:FIM_SUFFIX_TOKENS] if i not in tokens.stop_ids]
-        opening, ends = [reader.context.last, *head], tokens.stop_ids
-        if reader.fim and suffix:
-            before_suffix, before_middle, end = reader.fim
-            opening = [reader.context.last, before_suffix, *suffix, before_middle, *head]
-            ends = (end,)
+        before, opening, ends = _opening(reader, head)
         return cls(
             reader,
             width,
-            TokenTree(reader.network, reader.context.cache),
+            TokenTree(reader.network, before),
             opening,
             history=[*layout.context[1:], *head][-HISTORY:],
             demanded=demanded,
             ends=ends,
-            over=list({*ends, *suffix[:1]}),
-            ruled_out=[i for i in tokens.special_ids if i not in ends],
+            over=torch.tensor(sorted({*ends, *_suffix_beginnings(reader)})),
+            ruled_out=torch.tensor([i for i in tokens.special_ids if i not in ends], dtype=torch.long),
         )
 
     def next_tokens(self, beam: list[Hypothesis]) -> list[_Next]:
@@ -145,27 +143,65 @@ class _Start:
             hidden = self.tree.grow([h.ids[-1] for h in beam], [h.parent for h in beam])
         else:
             hidden = self.tree.grow(self.opening, [ROOT, *range(len(self.opening) - 1)])[-1:]
-        probabilities = self.reader.network.causal_logits(hidden).softmax(dim=-1).cpu()
-        probabilities[:, self.ruled_out] = 0.0
-        likely = probabilities.topk(self.width, dim=-1).indices.tolist()
+        logits = self.reader.network.causal_logits(hidden)
+        logits = logits[:, : len(self.reader.tokens.pieces)].cpu()
+        logits[:, self.ruled_out] = -torch.inf
+        sums = logits.logsumexp(dim=-1)
         first = len(self.tree) - len(beam)
-        rows = zip(beam, probabilities, likely, strict=True)
-        return [self._next(hypothesis, row, best, first + i) for i, (hypothesis, row, best) in enumerate(rows)]
+        rows = zip(beam, logits, sums.tolist(), strict=True)
+        return [self._next(hypothesis, row, total, first + i) for i, (hypothesis, row, total) in enumerate(rows)]
 
-    def _next(self, hypothesis: Hypothesis, row: Tensor, likely: list[int], place: int) -> _Next:
-        """`row`: the model's probabilities [V], with which the file's are mixed; `likely`: its likeliest tokens."""
+    def _next(self, hypothesis: Hypothesis, row: Tensor, total: float, place: int) -> _Next:
+        """`row`: the model's logits [V] with their log-sum `total`; the file's n-grams are mixed into the probabilities."""
         mixture = self.reader.mixture([*self.history, *hypothesis.ids])
-        left = "" if hypothesis.text else self.demanded[len(self.reader.tokens.decode(list(hypothesis.ids))) :]
-        tokens = self.reader.tokens.spelling(left) if left else list({*likely, *mixture.tokens()})
-        odds = [mixture.of(token, p) for token, p in zip(tokens, row[tokens].tolist(), strict=True)]
-        whole = max(sum(odds), LEAST) if left else 1.0
-        likeliest = nlargest(self.width, zip(odds, tokens, strict=True))
-        end = sum(mixture.of(token, p) for token, p in zip(self.over, row[self.over].tolist(), strict=True))
-        return _Next([(p / whole, token) for p, token in likeliest if p > 0], end, place)
+        left = self._left_to_spell(hypothesis)
+        if left:
+            allowed = self.reader.tokens.spelling(left)
+            best = allowed[row[allowed].topk(min(self.width, len(allowed))).indices]
+            whole = float((row[allowed].logsumexp(dim=-1) - total).exp())
+        else:
+            best, whole = row.topk(self.width).indices, 1.0
+        chosen = list({*best.tolist(), *(() if left else mixture.tokens())})
+        odds = [mixture.of(token, p) for token, p in zip(chosen, (row[chosen] - total).exp().tolist(), strict=True)]
+        likeliest = nlargest(self.width, zip(odds, chosen, strict=True))
+        over = (row[self.over] - total).exp()
+        end = mixture.keep * float(over.sum()) + sum(
+            mixture.of(token, 0.0) for token in mixture.tokens() & self._over_set
+        )
+        return _Next([(min(p / max(whole, LEAST), 1.0), token) for p, token in likeliest if p > 0], end, place)
+
+    @cached_property
+    def _over_set(self) -> set[int]:
+        return set(self.over.tolist())
+
+    def _left_to_spell(self, hypothesis: Hypothesis) -> str:
+        """What of the text given back the hypothesis has not spelled yet."""
+        return "" if hypothesis.text else self.demanded[len(self.reader.tokens.decode(list(hypothesis.ids))) :]
 
     def text(self, ids: tuple[int, ...]) -> str:
         """The text of a middle's ids, without what was given back."""
         return self.reader.tokens.decode(list(ids))[len(self.demanded) :]
+
+
+def _opening(reader: Reader, head: list[int]) -> tuple[KVCache | None, list[int], tuple[int, ...]]:
+    """What is cached before the hypotheses, what is read behind it, and the tokens that end a middle."""
+    layout, tokens, context = reader.layout, reader.tokens, reader.context
+    if reader.prompt and reader.fim:
+        return reader.prompt.cache, [reader.prompt.last, *head], reader.fim.ends
+    suffix = [i for i in layout.suffix if i not in tokens.stop_ids]
+    if reader.fim and suffix:
+        shown = suffix[: reader.fim.suffix_tokens]
+        return context.cache, [context.last, reader.fim.suffix, *shown, reader.fim.middle, *head], reader.fim.ends
+    return context.cache, [context.last, *head], tokens.stop_ids
+
+
+def _suffix_beginnings(reader: Reader) -> list[int]:
+    """The tokens with which the suffix may begin, whatever its tokenizer's boundaries."""
+    text = reader.layout.suffix_text
+    line = text.split("\n", 1)[0]
+    if not line.strip():
+        return reader.tokens.newline_ids
+    return reader.tokens.beginnings(text[:_SUFFIX_BEGINNING])
 
 
 def _given_back(layout: Layout, tokens: Tokens) -> tuple[int, str]:

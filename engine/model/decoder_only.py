@@ -21,6 +21,26 @@ from engine.model.rope import inverse_frequencies, rotate, rotation
 
 AnyLinear = Linear | Int8Linear
 
+_FEW_QUERIES = 32
+
+
+def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+    """Grouped-query attention of queries [B, H, T, hd] over keys and values [B, KV, N, hd]; the answer is [B, H, T, hd].
+
+    `mask` is broadcastable to [T, N]. Few queries are laid out as rows of their group: the fused kernel then reads each
+    group's keys once.
+    """
+    batch, heads, count, size = queries.shape
+    groups = keys.shape[1]
+    if causal or count > _FEW_QUERIES or (mask is not None and mask.dim() > 2):
+        return F.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, is_causal=causal and count > 1, enable_gqa=True
+        )
+    rows = queries.reshape(batch, groups, heads // groups * count, size)
+    if mask is not None:
+        mask = mask.expand(count, -1).repeat(heads // groups, 1)
+    return F.scaled_dot_product_attention(rows, keys, values, attn_mask=mask).reshape(queries.shape)
+
 
 class DecoderLayer(nn.Module):
     """Attention, then a gated MLP, each behind a norm and added to the residual."""
@@ -60,12 +80,10 @@ class DecoderLayer(nn.Module):
         all_keys, all_values = past.joined(keys, values) if past else (keys, values)
         if rows is not None:
             x, queries = x[:, rows], queries[:, :, rows]
-        attended = F.scaled_dot_product_attention(
-            queries, all_keys, all_values, attn_mask=mask, is_causal=causal, enable_gqa=True
-        )
+        attended = attend(queries, all_keys, all_values, mask, causal)
         x = x + self.out(attended.transpose(1, 2).flatten(2))
         gate, up = self.gate_up(self._norm(x, self.mlp_norm)).chunk(2, dim=-1)
-        return x + self.down(F.silu(gate) * up), keys, values
+        return x + self.down(F.silu(gate).mul_(up)), keys, values
 
     def keys_values(self, x: Tensor, rotation: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Returns only what the cache needs of x [B, T, D]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -25,6 +27,13 @@ def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
+    if name == "int8":
+        return torch.float32
     if name not in _DTYPES:
-        raise ValueError(f"unknown dtype {name!r}; use auto, {' or '.join(_DTYPES)}")
+        raise ValueError(f"unknown dtype {name!r}; use auto, int8, {' or '.join(_DTYPES)}")
     return _DTYPES[name]
+
+
+def choose_weights(name: str, device: torch.device) -> Literal["plain", "int8"]:
+    """How a decoder-only network keeps its weights: `auto` is int8 on the CPU, where products are bound by memory."""
+    return "int8" if name == "int8" or (name == "auto" and device.type == "cpu") else "plain"

@@ -21,7 +21,7 @@ from torch.optim import AdamW, Optimizer
 
 from engine.evaluation.tasks import Task
 from engine.infill import load
-from engine.infill.loaded import REPOSITORY
+from engine.infill.loading import REPOSITORY
 from engine.model.diffusion_gemma import DiffusionGemma
 from engine.runtime.device import choose_device, choose_dtype
 from engine.training import repository

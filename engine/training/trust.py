@@ -56,11 +56,12 @@ def _tokens_of(model: LoadedModel, task: Task) -> Iterator[tuple[float, list[_Gr
     """For each token of the true line and what follows: the model's probability of it, and what each cache found."""
     request = FillRequest(prefix=task.prefix, suffix=task.suffix, single_line=task.one_line)
     layout = lay_out(request, model.tokens, model.shape)
-    context = model.encode(layout.context)
-    caches = _chain(model.reader(request, layout, context).ngrams)
+    reader = model.reader(request, layout)
+    caches = _chain(reader.ngrams)
     rows = model.tokens.encode(layout.head_text + task.middle + layout.suffix_text[:40])
-    ids = [context.last, *rows]
-    hidden, _ = model.network.encode_hidden(torch.tensor([ids[:-1]], device=model.network.device), context.cache)
+    ids = [reader.context.last, *rows]
+    read = torch.tensor([ids[:-1]], device=model.network.device)
+    hidden, _ = model.network.encode_hidden(read, reader.context.cache)
     logits = model.network.causal_logits(hidden[0]).cpu()
     probabilities = logits.softmax(-1).gather(1, torch.tensor(rows)[:, None])[:, 0].tolist()
     history = [*layout.context[-causal.HISTORY : -1], *ids]

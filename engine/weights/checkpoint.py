@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -42,6 +43,17 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise CheckpointError(f"{folder / name} is not a JSON object")
     return data
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """The folder's tokenizer.json. Raises `CheckpointError`."""
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise CheckpointError(f"{folder} has no tokenizer.json; download the model again")
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise CheckpointError(f"{file} cannot be read: {error}") from None
 
 
 def load_network(

@@ -45,7 +45,7 @@ class _Builder:
             joined = torch.cat([w.to(self.device, self.dtype) for w in weights])
             return Linear(joined, None if bias is None else bias.to(self.device, self.dtype))
         parts = [quantize_rows(part) for w in weights for part in w.to(self.device).split(_ROWS_AT_ONCE)]
-        rows, scales = torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])[:, 0]
+        rows, scales = (torch.cat(same) for same in zip(*parts, strict=True))
         return Int8Linear(rows, scales, None if bias is None else bias.to(self.device, torch.float32))
 
 
@@ -89,6 +89,37 @@ def build(
     if config.tied:
         builder.network.head = builder.network.embedding
     return builder.network.eval().requires_grad_(False)
+
+
+def pack(network: DecoderOnly) -> None:
+    """Make int8 matrices ready for use; from then on the network cannot be saved."""
+    for module in network.modules():
+        if isinstance(module, Int8Linear):
+            module.pack(keep_rows=module is network.embedding)
+
+
+def from_state(
+    config: DecoderConfig, state: dict[str, Tensor], device: torch.device, dtype: torch.dtype
+) -> DecoderOnly:
+    """Rebuild an int8 network from its `state_dict`, as it was written; not packed yet."""
+    network = DecoderOnly(config)
+
+    def matrix(name: str) -> Int8Linear:
+        parts = (state.get(f"{name}.{part}") for part in ("weight", "scale", "bias"))
+        weight, scale, bias = (None if part is None else part.to(device) for part in parts)
+        assert weight is not None
+        assert scale is not None
+        return Int8Linear(weight, scale, bias)
+
+    network.embedding = matrix("embedding")
+    network.head = network.embedding if config.tied else matrix("head")
+    network.register_buffer("final_norm", state["final_norm"].to(device, dtype))
+    for index, (layer, _) in enumerate(network.stack):
+        for own in _NORMS:
+            layer.register_buffer(own, state[f"layers.{index}.{own}"].to(device, dtype))
+        for own in _JOINED:
+            setattr(layer, own, matrix(f"layers.{index}.{own}"))
+    return network.eval().requires_grad_(False)
 
 
 def published_shapes(config: DecoderConfig) -> dict[str, tuple[int, ...]]:

@@ -125,7 +125,7 @@ class GGUFFile:
 
     def _in_half_split_order(self, name: str, tensor: Tensor) -> Tensor:
         """Undoes the interleaving of each head's rotated pairs, which `llama` files have in queries and keys."""
-        if self._config["model_type"] != "llama" or ".q_proj." not in name and ".k_proj." not in name:
+        if self._config["model_type"] != "llama" or (".q_proj." not in name and ".k_proj." not in name):
             return tensor
         pairs = tensor.view(-1, self._config["head_dim"] // 2, 2, *tensor.shape[1:])
         return pairs.transpose(1, 2).reshape(tensor.shape)

@@ -17,7 +17,7 @@ from engine.evaluation import automatic
 from engine.evaluation.automatic import Outcome
 from engine.evaluation.tasks import Task
 from engine.infill.calibration import KINDS, Features
-from engine.infill.loaded import DEFAULT_MODEL
+from engine.infill.loading import DEFAULT_MODEL
 from engine.training import calibrate
 from engine.training.calibrate import DOUBT, FALSE_RATE, at_most, fit_calibration, threshold
 

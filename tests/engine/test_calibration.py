@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.infill import run
 from engine.infill.calibration import KINDS, Calibration, Features, kind_of
-from engine.infill.layout import InfillShape
+from engine.infill.checkpoint_options import InfillShape
 from engine.infill.loaded import LoadedModel
 from engine.protocol import FillRequest
 from engine.weights.checkpoint import CheckpointError

@@ -20,7 +20,7 @@ PREFIX = "import os\n\n\ndef size(path):\n    return os.pa"
 def reader(model):
     request = FillRequest(prefix=PREFIX, suffix="(path)\n")
     layout = lay_out(request, model.tokens, model.shape)
-    return model.reader(request, layout, model.encode(layout.context))
+    return model.reader(request, layout)
 
 
 def test_a_draft_goes_on_from_inside_a_word(model, reader):
@@ -34,7 +34,7 @@ def test_a_word_that_the_cursor_cuts_into_several_tokens_can_still_become_one(mo
     """`dictionar` is three tokens, `dictionary` one."""
     request = FillRequest(prefix="dictionary = {}\nprint(dictionary)\nprint(dictionar", suffix=")\n")
     layout = lay_out(request, model.tokens, model.shape)
-    reader = model.reader(request, layout, model.encode(layout.context))
+    reader = model.reader(request, layout)
     assert len(model.tokens.encode("dictionar")) > len(model.tokens.encode("dictionary"))
     assert "y" in search(reader, width=8, limit=8, proceed=lambda _: True, line=True)
 

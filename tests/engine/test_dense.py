@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from engine.infill.loaded import DEFAULT_MODEL
+from engine.infill.loading import DEFAULT_MODEL
 from engine.model.config import ModelConfig
 from engine.model.dense import make_dense
 from engine.model.diffusion_gemma import DiffusionGemma

@@ -154,7 +154,7 @@ def test_a_kept_prefix_gives_the_same_answer_as_a_fresh_one(model):
 
 
 def test_a_tokenizer_of_another_model_is_named(tmp_path):
-    from engine.infill.loaded import DEFAULT_MODEL
+    from engine.infill.loading import DEFAULT_MODEL
 
     for file in ("config.json", "generation_config.json", "model.safetensors"):
         (tmp_path / file).symlink_to(DEFAULT_MODEL / file)

@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from engine.infill.layout import InfillShape, lay_out
+from engine.infill.checkpoint_options import InfillShape
+from engine.infill.layout import lay_out
 from engine.protocol import FillRequest, Snippet
 from engine.weights.checkpoint import CheckpointError
 
@@ -89,7 +90,7 @@ def gemma_tokens():
     """The shipped tokenizer with Gemma's turn tokens added: the real one cannot be had here."""
     from tokenizers import AddedToken
 
-    from engine.infill.layout import Tokens
+    from engine.infill.tokens import Tokens
     from engine.training.tokenizer import load
 
     tokenizer = load()

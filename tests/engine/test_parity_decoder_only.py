@@ -19,7 +19,7 @@ from engine.model.decoder_config import DecoderConfig
 from engine.model.decoder_only import DecoderOnly
 from engine.model.token_tree import ROOT, TokenTree
 from engine.weights.checkpoint import CheckpointError, read_json, read_tensors
-from engine.weights.decoder_loader import build
+from engine.weights.decoder_loader import build, pack
 
 CPU = torch.device("cpu")
 SHAPE: dict[str, Any] = {
@@ -52,7 +52,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def ours(folder: Path, dtype: torch.dtype = torch.float32, **options: Any) -> DecoderOnly:
     config = DecoderConfig.from_dict(read_json(folder, "config.json"))
-    return build(config, read_tensors(folder), str(folder), device=CPU, dtype=dtype, **options)
+    network = build(config, read_tensors(folder), str(folder), device=CPU, dtype=dtype, **options)
+    pack(network)
+    return network
 
 
 def ids(length: int) -> torch.Tensor:
