@@ -32,7 +32,7 @@ def read_config(header: Header, rope_factors: npt.NDArray[np.float32] | None) ->
     heads = header.integer(f"{architecture}.attention.head_count")
     config: dict[str, Any] = {
         "model_type": architecture,
-        "vocab_size": len(header.entries("tokenizer.ggml.tokens", str)),
+        "vocab_size": len(header.tokens()[0]),
         "hidden_size": hidden,
         "intermediate_size": header.integer(f"{architecture}.feed_forward_length"),
         "num_hidden_layers": header.integer(f"{architecture}.block_count"),
@@ -98,8 +98,8 @@ def _token_ids(header: Header) -> dict[str, Any]:
     """Returns the ids of the tokens that begin, end and pad a text; those that end it as a list, the main one first."""
     ids = {name: header.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom", "bos")}
     padding = header.metadata.get("tokenizer.ggml.padding_token_id")
-    tokens, types = header.metadata["tokenizer.ggml.tokens"], header.entries("tokenizer.ggml.token_type", int)
-    control = {token: index for index, (token, kind) in enumerate(zip(tokens, types)) if kind == _CONTROL}
+    tokens, types = header.tokens()
+    control = {token: index for index, (token, kind) in enumerate(zip(tokens, types, strict=True)) if kind == _CONTROL}
     ends = [ids["eos"], ids["eot"], ids["eom"], *(control.get(token) for token in _END_TOKENS)]
     for key, token in {**ids, "padding": padding}.items():
         if token is not None and not 0 <= token < len(tokens):

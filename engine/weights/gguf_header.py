@@ -84,6 +84,13 @@ class Header:
             raise CheckpointError(f"{self.path}: metadata {key} is not a list of {kind.__name__}")
         return value
 
+    def tokens(self) -> tuple[list[str], list[int]]:
+        """The tokens of the vocabulary and their types. Raises `CheckpointError`."""
+        tokens, types = self.entries("tokenizer.ggml.tokens", str), self.entries("tokenizer.ggml.token_type", int)
+        if len(tokens) != len(types):
+            raise CheckpointError(f"{self.path}: {len(types)} types of {len(tokens)} tokens; download the model again")
+        return tokens, types
+
 
 def _short(value: Any) -> str:
     return repr(value) if len(repr(value)) <= 40 else repr(value)[:40] + "…"

@@ -47,8 +47,15 @@ def _byte_level(header: Header) -> Tokenizer:
         raise CheckpointError(
             f"{header.path} has a tokenizer that splits text as {kind}; only {', '.join(_SPLITS)} are supported"
         )
-    vocabulary = {token: index for index, token in enumerate(header.entries("tokenizer.ggml.tokens", str))}
-    merges = [tuple(merge.split(" ", 1)) for merge in header.entries("tokenizer.ggml.merges", str)]
+    vocabulary = {token: index for index, token in enumerate(header.tokens()[0])}
+    merges = []
+    for merge in header.entries("tokenizer.ggml.merges", str):
+        left, space, right = merge.partition(" ")
+        if not space:
+            raise CheckpointError(
+                f"{header.path}: the merge {merge!r} is not a pair of tokens; download the model again"
+            )
+        merges.append((left, right))
     llama3 = kind != "qwen2"  # it takes words that the vocabulary has as they are
     tokenizer = Tokenizer(BPE(vocabulary, merges, ignore_merges=llama3))
     if kind == "qwen2":
@@ -65,7 +72,7 @@ def _byte_level(header: Header) -> Tokenizer:
 
 def _sentencepiece(header: Header) -> Tokenizer:
     """Builds a BPE tokenizer over characters, as SentencePiece has it; unknown characters become bytes."""
-    tokens = header.entries("tokenizer.ggml.tokens", str)
+    tokens = header.tokens()[0]
     scores = header.entries("tokenizer.ggml.scores", float)
     if len(scores) != len(tokens):
         raise CheckpointError(f"{header.path}: {len(scores)} scores for {len(tokens)} tokens; download the model again")
@@ -92,8 +99,7 @@ def _merges(vocabulary: dict[str, int], scores: list[float]) -> list[tuple[str, 
 def _whole_tokens(header: Header) -> Iterator[AddedToken]:
     """Yields the tokens that are never cut into pieces."""
     special = {_CONTROL, _UNKNOWN} if header.text("tokenizer.ggml.model") == "llama" else {_CONTROL}
-    types = header.entries("tokenizer.ggml.token_type", int)
-    for token, kind in zip(header.entries("tokenizer.ggml.tokens", str), types):
+    for token, kind in zip(*header.tokens(), strict=True):
         if kind in special or kind == _USER_DEFINED:
             yield AddedToken(token, normalized=False, special=kind in special)
 
@@ -104,5 +110,5 @@ def _add_beginning(tokenizer: Tokenizer, header: Header) -> None:
     if not header.value("tokenizer.ggml.add_bos_token", default):
         return
     index = header.value("tokenizer.ggml.bos_token_id")
-    token = header.entries("tokenizer.ggml.tokens", str)[index]
+    token = header.tokens()[0][index]
     tokenizer.post_processor = processors.TemplateProcessing(f"{token}:0 $A:0", special_tokens=[(token, index)])
