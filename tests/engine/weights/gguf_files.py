@@ -18,10 +18,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Co
 HIDDEN, INNER, HEADS, KV_HEADS, LAYERS = 256, 512, 4, 2, 2
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>")
 PLAIN = ("<tool_call>", "</tool_call>")  # kept whole, though not special
-QWEN2_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+SPLIT = (  # Llama 3 takes up to three digits together, Qwen each alone
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+DIGITS = {"qwen2": "", "llama-bpe": "{1,3}"}
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
 NAMES = {  # ours by GGUF's
     "token_embd.weight": "model.embed_tokens.weight",
@@ -46,15 +47,15 @@ NAMES = {  # ours by GGUF's
 
 
 @functools.cache
-def byte_level_vocabulary() -> tuple[list[str], list[str]]:
-    """Returns the tokens and the merges of a byte-level tokenizer trained on this project's tests."""
+def byte_level_vocabulary(pre: str) -> tuple[list[str], list[str]]:
+    """Returns the tokens and the merges of a byte-level tokenizer trained on this project's tests and some numbers."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(QWEN2_SPLIT), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)]
+        [pre_tokenizers.Split(Regex(SPLIT % DIGITS[pre]), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)]
     )
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=800, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(_sources(), trainer)
+    tokenizer.train_from_iterator([*_sources(), " 12 34 100 123 255 404 512 999 2024 65536" * 100], trainer)
     model = json.loads(tokenizer.to_str())["model"]
     return sorted(model["vocab"], key=model["vocab"].__getitem__), [" ".join(merge) for merge in model["merges"]]
 
@@ -76,7 +77,7 @@ def _sources() -> list[str]:
 
 def byte_level_metadata(pre: str = "qwen2") -> dict[str, Any]:
     """Returns the metadata of a byte-level tokenizer."""
-    tokens, merges = byte_level_vocabulary()
+    tokens, merges = byte_level_vocabulary(pre)
     return {
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": pre,
