@@ -65,7 +65,7 @@ class Header:
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Returns a positive number of the metadata, rounded to the digits that float32 holds. Raises `CheckpointError`."""
+        """Returns a positive number of the metadata, to the digits that float32 holds. Raises `CheckpointError`."""
         value = self.value(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
             raise CheckpointError(f"{self.path}: metadata {key} is {_short(value)}, not a positive number")
