@@ -63,6 +63,9 @@ class GGUFFile:
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             raise CheckpointError(f"{path}: missing tensors {', '.join(missing[:3])}{more}; download the model again")
+        tokens, rows = self._config["vocab_size"], present[_EMBEDDING].shape[0]
+        if tokens != rows:
+            raise CheckpointError(f"{path}: the tokenizer has {tokens} tokens, the model {rows}; download it again")
         for name, info in present.items():
             if name == _ROPE_FACTORS:
                 continue
@@ -97,7 +100,9 @@ class GGUFFile:
             layer["attn_v.bias"] = ("self_attn.v_proj.bias", (kv,))
             if "blk.0.attn_output.bias" in self._header.tensors:
                 layer["attn_output.bias"] = ("self_attn.o_proj.bias", (hidden,))
-        expected = {_EMBEDDING: ("model.embed_tokens.weight", (vocabulary, hidden))}
+        expected: dict[str, tuple[str, tuple[int, ...]]] = {
+            _EMBEDDING: ("model.embed_tokens.weight", (vocabulary, hidden))
+        }
         for i in range(config["num_hidden_layers"]):
             expected |= {f"blk.{i}.{own}": (f"model.layers.{i}.{name}", shape) for own, (name, shape) in layer.items()}
         expected["output_norm.weight"] = ("model.norm.weight", (hidden,))
@@ -121,11 +126,11 @@ class GGUFFile:
         a, b = (dequantize(self._bytes(info)[rows], info.type) for info in (coarse, fine))
         blocks = a.reshape(-1, 32) if a.shape[1] % 32 == 0 else a
         step = float(np.ptp(blocks, axis=1).mean()) / 2 ** _bits(coarse)
-        return float(np.abs(a - b).mean()) <= step
+        return bool(np.abs(a - b).mean() <= step)
 
     def _in_half_split_order(self, name: str, tensor: Tensor) -> Tensor:
         """Undoes the interleaving of each head's rotated pairs, which `llama` files have in queries and keys."""
-        if self._config["model_type"] != "llama" or (".q_proj." not in name and ".k_proj." not in name):
+        if self._config["model_type"] != "llama" or not (".q_proj." in name or ".k_proj." in name):
             return tensor
         pairs = tensor.view(-1, self._config["head_dim"] // 2, 2, *tensor.shape[1:])
         return pairs.transpose(1, 2).reshape(tensor.shape)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from engine.weights.checkpoint import CheckpointError
 from engine.weights.gguf_header import Header
 
-ARCHITECTURES = ("qwen2", "llama")
 _ROPE_BASE = 10_000.0  # llama.cpp's, where a file has none
 _LLAMA3_ROPE = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
 _END_TOKENS = ("<|endoftext|>", "<|im_end|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "</s>")
@@ -24,15 +23,11 @@ def read_config(header: Header, rope_factors: npt.NDArray[np.float32] | None) ->
     `rope_factors` is the content of the tensor `rope_freqs.weight`, where the file has one.
     """
     architecture = header.text("general.architecture")
-    if architecture not in ARCHITECTURES:
-        raise CheckpointError(
-            f"{header.path} holds a model of architecture {architecture}; only {' and '.join(ARCHITECTURES)} are read"
-        )
     hidden = header.integer(f"{architecture}.embedding_length")
     heads = header.integer(f"{architecture}.attention.head_count")
     config: dict[str, Any] = {
         "model_type": architecture,
-        "vocab_size": len(header.entries("tokenizer.ggml.tokens", str)),
+        "vocab_size": len(header.tokens()[0]),
         "hidden_size": hidden,
         "intermediate_size": header.integer(f"{architecture}.feed_forward_length"),
         "num_hidden_layers": header.integer(f"{architecture}.block_count"),
@@ -98,11 +93,11 @@ def _token_ids(header: Header) -> dict[str, Any]:
     """Returns the ids of the tokens that begin, end and pad a text; those that end it as a list, the main one first."""
     ids = {name: header.metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("eos", "eot", "eom", "bos")}
     padding = header.metadata.get("tokenizer.ggml.padding_token_id")
-    tokens, types = header.metadata["tokenizer.ggml.tokens"], header.entries("tokenizer.ggml.token_type", int)
-    control = {token: index for index, (token, kind) in enumerate(zip(tokens, types)) if kind == _CONTROL}
+    tokens, types = header.tokens()
+    control = {token: index for index, (token, kind) in enumerate(zip(tokens, types, strict=True)) if kind == _CONTROL}
     ends = [ids["eos"], ids["eot"], ids["eom"], *(control.get(token) for token in _END_TOKENS)]
     for key, token in {**ids, "padding": padding}.items():
-        if token is not None and not 0 <= token < len(tokens):
+        if token is not None and token not in range(len(tokens)):
             raise CheckpointError(f"{header.path}: metadata tokenizer.ggml.{key}_token_id is {token}, not a token's id")
     eos = list(dict.fromkeys(token for token in ends if token is not None))
     return {"eos_token_id": eos, "bos_token_id": ids["bos"], "pad_token_id": padding}

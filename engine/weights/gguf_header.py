@@ -17,6 +17,7 @@ from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
 from engine.weights.checkpoint import CheckpointError
 
+_ARCHITECTURES = ("qwen2", "llama")
 _VERSIONS = (2, 3)
 _STRING, _ARRAY = 8, 9
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -50,39 +51,46 @@ class Header:
     data: mmap.mmap
 
     def value(self, key: str, default: Any = None) -> Any:
-        """A value of the metadata, or the default where there is one. Raises `CheckpointError`."""
+        """Returns a value of the metadata, or the default where there is one. Raises `CheckpointError`."""
         value = self.metadata.get(key, default)
         if value is None:
             raise CheckpointError(f"{self.path}: the metadata has no {key}; take another file of this model")
         return value
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """A positive integer of the metadata. Raises `CheckpointError`."""
+        """Returns a positive integer of the metadata. Raises `CheckpointError`."""
         value = self.value(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise CheckpointError(f"{self.path}: metadata {key} is {_short(value)}, not a positive integer")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        """A positive number of the metadata, rounded to the digits that float32 holds. Raises `CheckpointError`."""
+        """Returns a positive number of the metadata, to the digits that float32 holds. Raises `CheckpointError`."""
         value = self.value(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
             raise CheckpointError(f"{self.path}: metadata {key} is {_short(value)}, not a positive number")
         return float(f"{value:.7g}")
 
     def text(self, key: str) -> str:
-        """A text of the metadata. Raises `CheckpointError`."""
+        """Returns a text of the metadata. Raises `CheckpointError`."""
         value = self.value(key)
         if not isinstance(value, str):
             raise CheckpointError(f"{self.path}: metadata {key} is {_short(value)}, not a text")
         return value
 
     def entries(self, key: str, kind: type) -> list[Any]:
-        """A list of the metadata whose entries are of one kind. Raises `CheckpointError`."""
+        """Returns a list of the metadata whose entries are of one kind. Raises `CheckpointError`."""
         value = self.value(key)
         if not isinstance(value, list) or not all(isinstance(entry, kind) for entry in value):
             raise CheckpointError(f"{self.path}: metadata {key} is not a list of {kind.__name__}")
         return value
+
+    def tokens(self) -> tuple[list[str], list[int]]:
+        """Returns the tokens of the vocabulary and their types. Raises `CheckpointError`."""
+        tokens, types = self.entries("tokenizer.ggml.tokens", str), self.entries("tokenizer.ggml.token_type", int)
+        if len(tokens) != len(types):
+            raise CheckpointError(f"{self.path}: {len(types)} types of {len(tokens)} tokens; download the model again")
+        return tokens, types
 
 
 def _short(value: Any) -> str:
@@ -128,12 +136,20 @@ class _Reader:
         for _ in range(n_values):
             key = self._string()
             metadata[key] = self._value(key, self._unpack("I")[0])
+        self._check_architecture(metadata.get("general.architecture"))
         entries = [self._tensor() for _ in range(n_tensors)]
         alignment = metadata.get("general.alignment", _ALIGNMENT)
         if not isinstance(alignment, int) or alignment < 1:
             raise CheckpointError(f"{self.path}: general.alignment is {alignment}, not a positive integer")
         start = -(-self.at // alignment) * alignment
         return Header(self.path, metadata, {entry[0]: self._place(start, *entry) for entry in entries}, self.data)
+
+    def _check_architecture(self, architecture: Any) -> None:
+        if architecture not in _ARCHITECTURES:
+            raise CheckpointError(
+                f"{self.path} holds a model of architecture {architecture}; "
+                f"only {' and '.join(_ARCHITECTURES)} are supported"
+            )
 
     def _unpack(self, format: str) -> tuple[Any, ...]:
         values = struct.unpack_from("<" + format, self.data, self.at)
@@ -175,7 +191,7 @@ class _Reader:
         if kind not in READABLE:
             raise CheckpointError(f"{self.path}: tensor {name} has type {kind.name}, which is not read; {_advice()}")
         values, size = GGML_QUANT_SIZES[kind]
-        if not shape or shape[-1] % values:
+        if not prod(shape) or not shape or shape[-1] % values:
             raise CheckpointError(f"{self.path}: tensor {name} of type {kind.name} cannot have shape {list(shape)}")
         info = TensorInfo(name, kind, shape, data_start + offset, prod(shape) // values * size)
         if info.start + info.n_bytes > len(self.data):

@@ -17,24 +17,19 @@ _QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_LLAMA3_SPLIT = _QWEN2_SPLIT.replace(r"|\p{N}|", r"|\p{N}{1,3}|").replace(r"|\p{N} ", r"|\p{N}{1,3} ")
+_LLAMA3_SPLIT = _QWEN2_SPLIT.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 _SPLITS = {"qwen2": _QWEN2_SPLIT, "llama-bpe": _LLAMA3_SPLIT, "llama3": _LLAMA3_SPLIT, "llama-v3": _LLAMA3_SPLIT}
 
 
 def build_tokenizer(header: Header) -> Tokenizer:
     """Builds the tokenizer. Raises `CheckpointError` for a kind that is not supported."""
     model = header.text("tokenizer.ggml.model")
-    try:
-        if model == "gpt2":
-            tokenizer = _byte_level(header)
-        elif model == "llama":
-            tokenizer = _sentencepiece(header)
-        else:
-            raise CheckpointError(f"{header.path} has a tokenizer of kind {model}; only gpt2 and llama are supported")
-    except CheckpointError:
-        raise
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise CheckpointError(f"{header.path} has a tokenizer that cannot be built: {error}") from None
+    if model == "gpt2":
+        tokenizer = _byte_level(header)
+    elif model == "llama":
+        tokenizer = _sentencepiece(header)
+    else:
+        raise CheckpointError(f"{header.path} has a tokenizer of kind {model}; only gpt2 and llama are supported")
     tokenizer.add_tokens(list(_whole_tokens(header)))
     _add_beginning(tokenizer, header)
     return tokenizer
@@ -47,10 +42,8 @@ def _byte_level(header: Header) -> Tokenizer:
         raise CheckpointError(
             f"{header.path} has a tokenizer that splits text as {kind}; only {', '.join(_SPLITS)} are supported"
         )
-    vocabulary = {token: index for index, token in enumerate(header.entries("tokenizer.ggml.tokens", str))}
-    merges = [tuple(merge.split(" ", 1)) for merge in header.entries("tokenizer.ggml.merges", str)]
     llama3 = kind != "qwen2"  # it takes words that the vocabulary has as they are
-    tokenizer = Tokenizer(BPE(vocabulary, merges, ignore_merges=llama3))
+    tokenizer = Tokenizer(_bpe(header, _listed_merges(header), ignore_merges=llama3))
     if kind == "qwen2":
         tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -63,14 +56,31 @@ def _byte_level(header: Header) -> Tokenizer:
     return tokenizer
 
 
+def _listed_merges(header: Header) -> list[tuple[str, str]]:
+    merges = []
+    for merge in header.entries("tokenizer.ggml.merges", str):
+        left, space, right = merge.partition(" ")
+        if not space:
+            raise CheckpointError(f"{header.path}: merge {merge!r} is not a pair of tokens; download the model again")
+        merges.append((left, right))
+    return merges
+
+
+def _bpe(header: Header, merges: list[tuple[str, str]], **options: bool) -> BPE:
+    vocabulary = {token: index for index, token in enumerate(header.tokens()[0])}
+    try:
+        return BPE(vocabulary, merges, **options)
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise CheckpointError(f"{header.path} has a tokenizer that cannot be built: {error}") from None
+
+
 def _sentencepiece(header: Header) -> Tokenizer:
     """Builds a BPE tokenizer over characters, as SentencePiece has it; unknown characters become bytes."""
-    tokens = header.entries("tokenizer.ggml.tokens", str)
+    tokens = header.tokens()[0]
     scores = header.entries("tokenizer.ggml.scores", float)
     if len(scores) != len(tokens):
         raise CheckpointError(f"{header.path}: {len(scores)} scores for {len(tokens)} tokens; download the model again")
-    vocabulary = {token: index for index, token in enumerate(tokens)}
-    tokenizer = Tokenizer(BPE(vocabulary, _merges(vocabulary, scores), fuse_unk=True, byte_fallback=True))
+    tokenizer = Tokenizer(_bpe(header, _scored_merges(tokens, scores), fuse_unk=True, byte_fallback=True))
     prefixed = header.value("tokenizer.ggml.add_space_prefix", True)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(_SPACE, "first" if prefixed else "never", split=False)
     steps = [decoders.Replace(_SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
@@ -78,8 +88,9 @@ def _sentencepiece(header: Header) -> Tokenizer:
     return tokenizer
 
 
-def _merges(vocabulary: dict[str, int], scores: list[float]) -> list[tuple[str, str]]:
+def _scored_merges(tokens: list[str], scores: list[float]) -> list[tuple[str, str]]:
     """Returns every pair of tokens that makes a third, the one of the highest score first."""
+    vocabulary = {token: index for index, token in enumerate(tokens)}
     found = []
     for token, index in vocabulary.items():
         pairs = [(token[:at], token[at:]) for at in range(1, len(token))]
@@ -92,8 +103,7 @@ def _merges(vocabulary: dict[str, int], scores: list[float]) -> list[tuple[str, 
 def _whole_tokens(header: Header) -> Iterator[AddedToken]:
     """Yields the tokens that are never cut into pieces."""
     special = {_CONTROL, _UNKNOWN} if header.text("tokenizer.ggml.model") == "llama" else {_CONTROL}
-    types = header.entries("tokenizer.ggml.token_type", int)
-    for token, kind in zip(header.entries("tokenizer.ggml.tokens", str), types):
+    for token, kind in zip(*header.tokens(), strict=True):
         if kind in special or kind == _USER_DEFINED:
             yield AddedToken(token, normalized=False, special=kind in special)
 
@@ -104,5 +114,5 @@ def _add_beginning(tokenizer: Tokenizer, header: Header) -> None:
     if not header.value("tokenizer.ggml.add_bos_token", default):
         return
     index = header.value("tokenizer.ggml.bos_token_id")
-    token = header.entries("tokenizer.ggml.tokens", str)[index]
+    token = header.tokens()[0][index]
     tokenizer.post_processor = processors.TemplateProcessing(f"{token}:0 $A:0", special_tokens=[(token, index)])
