@@ -12,6 +12,7 @@ from itertools import zip_longest
 import torch
 
 from engine.infill import causal
+from engine.infill.blocks import Block
 from engine.infill.anchored import Denoised, denoise_gap
 from engine.infill.calibration import Features, Kind, kind_of
 from engine.infill.copies import copies, cuts
@@ -21,6 +22,8 @@ from engine.infill.search import search
 from engine.model.kv_cache import KVCache
 from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishReason, Source
 
+_LINE_TOKENS, _LINE_WIDTH = 24, 8  # of a causal draft within a line
+_BLOCK_WIDTH = 3  # drafts of a block that are followed at once
 _DRAFTING = 0.6  # of the time until the deadline; the rest is for choosing
 
 
@@ -155,35 +158,21 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
     """The causal drafts, and the places where they may end; nothing once the deadline has passed."""
     if fill.late(_DRAFTING):
         return []
-    indent, single = layout.indent, fill.request.single_line
+    request, block = fill.request, Block(layout)
+    single = request.single_line
 
     def proceed(text: str) -> bool:
-        goes_on = "\n" not in text.lstrip(" ") if single else not _left_block(text, indent)
+        fill.steps += 1
+        goes_on = "\n" not in text.lstrip(" ") if single else not block.is_over(text)
         return goes_on and not fill.late(_DRAFTING)
 
-    limit = min(fill.request.max_tokens, 24 if single else 64)
-    texts = search(reader, width=8 if single else 1, limit=limit, proceed=proceed, line=single)
+    limit = min(request.max_tokens, _LINE_TOKENS if single else fill.model.gap_tokens)
+    width = _LINE_WIDTH if single else _BLOCK_WIDTH
+    texts = search(reader, width=width, limit=limit, proceed=proceed, line=single)
     if single:
         return list(dict.fromkeys([*texts, *(cut for text in texts[:4] for cut in cuts(text, layout.suffix_text))]))
-    texts = [_block(text, indent) for text in texts]
-    return _usable([*texts, *(cut for text in texts for cut in cuts(text, layout.suffix_text)[:1])], fill.request)
-
-
-def _left_block(text: str, indent: int) -> bool:
-    """Whether the text's last begun line stands further left than `indent`, or two lines are blank."""
-    *_, last = text.split("\n")
-    return "\n\n\n" in text or ("\n" in text and bool(last.strip()) and len(last) - len(last.lstrip()) < indent)
-
-
-def _block(text: str, indent: int) -> str:
-    """The lines of a text that belong to its first line's block: up to the first that stands further left."""
-    first, *rest = text.split("\n")
-    kept = [first]
-    for line in rest:
-        if line.strip() and len(line) - len(line.lstrip()) < indent:
-            break
-        kept.append(line)
-    return "\n".join(kept).rstrip()
+    texts = [block.cut(text) for text in texts]
+    return _usable([*texts, *(cut for text in texts for cut in cuts(text, layout.suffix_text)[:1])], request)
 
 
 def _usable(texts: list[str], request: FillRequest) -> list[str]:
