@@ -93,7 +93,14 @@ def run(
         steps=fill.steps,
         model=model.name,
         timings_ms=fill.timings,
+        threshold=_threshold(model, ranked) if request.priority == "automatic" else 0.0,
     )
+
+
+def _threshold(model: LoadedModel, ranked: list[Ranked]) -> float:
+    """The least confidence of answers of this kind that may be shown unasked."""
+    calibration = model.shape.calibration
+    return (calibration.threshold[ranked[0].features.kind] or 0.0) if calibration and ranked else 0.0
 
 
 def rank(model: LoadedModel, request: FillRequest) -> list[Ranked]:

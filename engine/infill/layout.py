@@ -41,6 +41,7 @@ class InfillShape:
     gap_tokens: tuple[int, ...] = (6, 12, 24, 48)
     canvas_tokens: int = 128
     fim_token_ids: tuple[int, int] | None = None  # before the suffix and before the middle, if trained so
+    languages: tuple[str, ...] = ()  # identifiers of those trained on; empty: not known, or all
     calibration: Calibration | None = None  # what makes of scores a confidence; None: the mean probability is taken
     ngram_trust: Trust | None = None  # how far the file's own n-grams are believed; None: not at all
     repository_trust: Trust | None = None  # the same of the repository that a checkpoint was fine-tuned on
@@ -60,6 +61,7 @@ class InfillShape:
                     **trusts,
                     "gap_tokens": tuple(own["gap_tokens"]),
                     "fim_token_ids": fim and tuple(fim),
+                    "languages": tuple(own.get("languages", ())),
                     "calibration": calibration and _calibration(calibration),
                 }
             )
