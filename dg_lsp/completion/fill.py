@@ -14,7 +14,8 @@ from dg_lsp.completion.filters import Place, filtered
 from dg_lsp.completion.filters.unsure_lines import unsure_lines
 from dg_lsp.context.window import window
 from dg_lsp.documents import Snapshot
-from dg_lsp.syntax.holes import Hole
+from dg_lsp.syntax.holes import CODE, Hole
+from dg_lsp.syntax.stubs import stub_starts
 from engine.protocol import Candidate, Draft, FillRequest, FillResult, Priority, Snippet
 
 
@@ -108,6 +109,7 @@ def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted, place: Place) -> Fi
         deadline_ms=wanted.deadline_ms,
         candidates=wanted.candidates,
         single_line=hole.single_line,
+        forbidden_starts=stub_starts(snapshot.language_id) if hole.kind in CODE else (),
         priority=wanted.priority,
         seed=wanted.seed,
     )
