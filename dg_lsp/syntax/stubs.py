@@ -57,7 +57,12 @@ _STARTS = {
     "go": (*_C_COMMENTS, "return nil // TODO", *_begun("panic(")),
     "c": _C_STARTS,
     "cpp": (*_C_STARTS, *_begun("throw std::runtime_error(", "throw std::logic_error(")),
-    "java": (*_C_COMMENTS, "return null; // TODO", "throw new UnsupportedOperationException", *_begun("throw new Error(")),
+    "java": (
+        *_C_COMMENTS,
+        "return null; // TODO",
+        "throw new UnsupportedOperationException",
+        *_begun("throw new Error("),
+    ),
 }
 """What code must not begin with where a stub was to be filled."""
 
