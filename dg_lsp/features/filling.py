@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pygls.lsp.server import LanguageServer
 
 from dg_lsp.client.local import EngineError, EngineUnavailable
+from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Wanted
 from dg_lsp.completion.last_fill import Trace
 from dg_lsp.completion.several import Edit, Unfilled, fill_each
@@ -77,7 +78,7 @@ class Filling:
             short = hole.kind in _SHORT
             return Wanted(
                 max_tokens=session.settings.inline.max_tokens if short else session.settings.function.max_tokens,
-                candidates=_OTHERS if hole.kind == "selection" else 1,
+                candidates=_OTHERS if hole.kind == "selection" else 1 + SPARE,
                 seed=seed,
                 cells=session.cells_above(snapshot),
                 related=session.related.snippets(snapshot, hole.start),
