@@ -75,6 +75,7 @@ class AtCursor:
         offset = snapshot.offset_at(position, session.encoding)
         if reason := session.exclusions.of_document(snapshot, line):
             return self._left_out(reason, uri, line)
+        session.status.in_language(snapshot.language_id)
         if not trigger.manual:
             if reason := unwanted(session.settings.inline, snapshot, offset):
                 return self._turned_off(reason, uri, line)

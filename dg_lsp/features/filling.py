@@ -14,6 +14,7 @@ from dg_lsp.completion.last_fill import Trace
 from dg_lsp.completion.several import Edit, Unfilled, fill_each
 from dg_lsp.documents import Snapshot
 from dg_lsp.features.progress import WorkDone
+from dg_lsp.reasons import unfamiliar
 from dg_lsp.session import Session
 from dg_lsp.syntax.holes import Hole
 from engine.protocol import Draft
@@ -98,7 +99,8 @@ class Filling:
             await session.launcher.lost(engine, error)
             raise
         if unfilled:
-            session.status.tell(_names(unfilled))
+            hint = unfamiliar(session.status.health, snapshot.language_id)
+            session.status.tell(_names(unfilled) + (f" ({hint})" if hint else ""))
 
     def _is_current(self, snapshot: Snapshot) -> bool:
         return self._session.documents.get(snapshot.uri) is snapshot
