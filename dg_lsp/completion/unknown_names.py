@@ -22,7 +22,7 @@ _REACH = 80  # bytes before a name that tell whether it is a member
 _BINDING = """
 assignment.left for_statement.left for_in_clause.left named_expression.name function_definition.name
 class_definition.name type_alias_statement.left parameters lambda_parameters as_pattern_target import_statement
-import_from_statement case_pattern global_statement nonlocal_statement type_parameter
+import_from_statement future_import_statement case_pattern global_statement nonlocal_statement type_parameter
 variable_declarator.name for_in_statement.left formal_parameters arrow_function.parameter catch_clause.parameter
 function_declaration.name generator_function_declaration.name function_expression.name class_declaration.name
 class.name interface_declaration.name type_alias_declaration.name enum_declaration.name required_parameter.pattern
