@@ -42,7 +42,8 @@ class FillRequest:
 
     `max_tokens` bounds the middle, `max_steps` the denoising steps (None: the checkpoint's own),
     `deadline_ms` the time after which the best draft is returned as it stands. `max_lines` bounds the
-    lines with code of the middle (None: no bound). `forbidden_starts` are texts that the middle must not begin with, leading blanks aside.
+    lines with code of the middle (None: no bound). `forbidden_starts` are texts that the middle must
+    not begin with, leading blanks aside.
     """
 
     prefix: str
