@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from lsprotocol import types
 
 from dg_lsp.client.local import EngineClient, EngineError, EngineUnavailable
+from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Wanted, fill
 from dg_lsp.demo_view import Screen
 from dg_lsp.documents import Snapshot
@@ -162,7 +163,8 @@ class _Demo:
         settings = Settings()
         limits = settings.function if cut.kind == "function" else settings.inline
         with self._screen.drafts(self._snapshot, hole) as show:
-            return await fill(self._engine, self._snapshot, hole, Wanted(max_tokens=limits.max_tokens), show)
+            wanted = Wanted(max_tokens=limits.max_tokens, candidates=1 + SPARE)
+            return await fill(self._engine, self._snapshot, hole, wanted, show)
 
     def _explain(self, result: FillResult, edit: Message | None, cut: _Cut) -> None:
         """Say where the answer comes from, and what a human wrote there."""

@@ -17,6 +17,7 @@ from lsprotocol import types
 from dg_lsp import fill_output as output
 from dg_lsp.client.launch import ready_engine, serve_command
 from dg_lsp.client.local import BadAddress, EngineError, EngineUnavailable
+from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Filled, Wanted, answer, question
 from dg_lsp.completion.several import alike
 from dg_lsp.completion.sites import Site, site_of
@@ -37,9 +38,6 @@ _HOLES = ("function", "todo", "arguments", "condition", "arm", "docstring", "cur
 _SHORT = ("cursor", "arguments", "condition")
 _PLACE = re.compile(r"(.+):0*([1-9]\d*):0*([1-9]\d*)(?:-0*([1-9]\d*):0*([1-9]\d*))?", re.DOTALL)
 _RELATED_S = 0.5
-_OTHERS = 3
-"""Where a text is to be replaced, so many answers are asked for at least: one of them should be another text."""
-
 Spot = tuple[int, int]
 """Line and column, both from 1, in characters."""
 
@@ -227,7 +225,7 @@ async def _filled(
         pass
     wanted = Wanted(
         max_tokens=options.max_tokens or length,
-        candidates=max(options.candidates, _OTHERS if hole.kind == "selection" else 1),
+        candidates=options.candidates + SPARE,
         seed=options.seed,
         related=related.snippets(snapshot, site.start),
     )

@@ -8,11 +8,26 @@ from datetime import datetime
 from typing import Any
 
 from dg_lsp.context.exclusions import file_name
+from dg_lsp.syntax.languages import language_name
+from engine.protocol import Health
 
 SUPERSEDED = "a newer request or an edit came before the answer"
 RESTARTED = "the engine is gone: it is started again"
 
 _KEPT = 50
+_FEW = 3
+
+
+def unfamiliar(health: Health | None, language_id: str) -> str:
+    """Returns why the model cannot do well in a language, in one line; "" where it can, or where that is not known."""
+    if health is None or not health.languages or language_id in health.languages:
+        return ""
+    here, known = language_name(language_id), [language_name(language) for language in health.languages]
+    if len(known) > _FEW:
+        return f"{health.model} does not know {here}"
+    *first, last = known
+    named = f"{', '.join(first)} and {last}" if first else last
+    return f"{health.model} knows {named} only; this file is {here}"
 
 
 @dataclass(frozen=True, slots=True)

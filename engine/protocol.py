@@ -41,7 +41,9 @@ class FillRequest:
     """One request for a middle.
 
     `max_tokens` bounds the middle, `max_steps` the denoising steps (None: the checkpoint's own),
-    `deadline_ms` the time after which the best draft is returned as it stands.
+    `deadline_ms` the time after which the best draft is returned as it stands. `max_lines` bounds the
+    lines with code of the middle (None: no bound). `forbidden_starts` are texts that the middle must
+    not begin with, leading blanks aside.
     """
 
     prefix: str
@@ -54,11 +56,13 @@ class FillRequest:
     deadline_ms: float | None = None
     candidates: int = 1
     single_line: bool = False
+    max_lines: int | None = None
+    forbidden_starts: tuple[str, ...] = ()
     priority: Priority = "manual"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low in (("max_tokens", 1), ("candidates", 1), ("max_steps", 1), ("deadline_ms", 0)):
+        for name, low in (("max_tokens", 1), ("candidates", 1), ("max_steps", 1), ("max_lines", 1), ("deadline_ms", 0)):
             value = getattr(self, name)
             if value is not None and value < low:
                 raise ProtocolError(f"{name} must be at least {low}, not {value}")
@@ -66,6 +70,18 @@ class FillRequest:
             raise ProtocolError(f"seed must be at least -2^63 and less than 2^64, not {self.seed}")
         if self.priority not in get_args(Priority):
             raise ProtocolError(f"priority must be one of {get_args(Priority)}, not {self.priority!r}")
+
+    def forbids(self, middle: str) -> bool:
+        """Returns True when the middle begins with one of `forbidden_starts`, as whole words: "pass", not "passed"."""
+        middle = middle.lstrip()
+        return any(
+            middle.startswith(start) and not _in_one_word(start[-1:], middle[len(start) : len(start) + 1])
+            for start in self.forbidden_starts
+        )
+
+
+def _in_one_word(*characters: str) -> bool:
+    return all(character.isalnum() or character == "_" for character in characters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +119,8 @@ class FillResult:
     """The answer to a fill: candidates, best first (empty when there is nothing to offer).
 
     An automatic request is answered with nothing where the best is less sure than the model's threshold: "unsure", or
-    "deadline" where more time might have made it sure.
+    "deadline" where more time might have made it sure. `threshold` is the least confidence of what may be shown
+    unasked (0: anything may).
     """
 
     candidates: tuple[Candidate, ...]
@@ -111,6 +128,7 @@ class FillResult:
     steps: int
     model: str
     timings_ms: dict[str, float] = field(default_factory=dict)
+    threshold: float = 0.0
 
     @property
     def middle(self) -> str:
@@ -131,7 +149,10 @@ class FillError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The engine's answer to `GET /health`. `progress` lies in [0, 1] while loading."""
+    """The engine's answer to `GET /health`. `progress` lies in [0, 1] while loading.
+
+    `languages` are the identifiers of the languages that the model was trained on (empty: not known, or all).
+    """
 
     state: EngineState
     progress: float
@@ -142,6 +163,7 @@ class Health:
     message: str = ""
     context_tokens: int = 0
     gap_tokens: int = 0
+    languages: tuple[str, ...] = ()
 
 
 def to_json(message: Any) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Model(Protocol):
     def context_tokens(self) -> int: ...
     @property
     def gap_tokens(self) -> int: ...
+    @property
+    def languages(self) -> tuple[str, ...]: ...
 
 
 class Run(Protocol):
@@ -193,6 +195,7 @@ class Resident:
             device=model.device,
             context_tokens=model.context_tokens,
             gap_tokens=model.gap_tokens,
+            languages=model.languages,
         )
         _log.info("ready: %s on %s, loaded in %.1f s", model.name, model.device, self._last_used - begin)
         return model

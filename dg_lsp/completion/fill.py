@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -10,12 +11,16 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from dg_lsp.client.local import EngineClient, EngineUnavailable
-from dg_lsp.completion.filters import Place, filtered
-from dg_lsp.completion.filters.unsure_lines import unsure_lines
+from dg_lsp.completion.choice import BLOCK_LINES, UNSURE, choose
+from dg_lsp.completion.filters import Place
 from dg_lsp.context.window import window
 from dg_lsp.documents import Snapshot
-from dg_lsp.syntax.holes import Hole
-from engine.protocol import Candidate, Draft, FillRequest, FillResult, Priority, Snippet
+from dg_lsp.syntax.holes import CODE, Hole
+from dg_lsp.syntax.stubs import stub_starts
+from engine.protocol import Draft, FillRequest, FillResult, Priority, Snippet
+
+_OTHER_SEED = 1 << 20
+"""Is added to a seed whose answers were all refused: far away, for the user's next seed is the next number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,7 @@ class Filled(FillResult):
     def why_nothing(self) -> str:
         """Why there is no candidate, in a few words."""
         if self.finish_reason == "unsure":
-            return "the model is not sure enough of its answer"
+            return UNSURE
         return self.dropped[0] if self.dropped else "the model has nothing to offer at this place"
 
 
@@ -74,16 +79,40 @@ def question(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> Question:
 async def answer(engine: EngineClient, asked: Question, on_draft: Callable[[Draft], None] | None = None) -> Filled:
     """The middles for the question's place as they may be shown, with "\\n" line ends.
 
-    Cancelling stops the engine's work. Raises `EngineError` and `EngineUnavailable`.
+    When every candidate of a manual request is refused, the engine is asked once more with another seed, if there is
+    time. Cancelling stops the engine's work. Raises `EngineError` and `EngineUnavailable`.
     """
+    begun = time.monotonic()
+    filled = await _asked_once(engine, asked, on_draft)
+    again = _again(asked, filled, 1000 * (time.monotonic() - begun))
+    if again is None:
+        return filled
+    second = await _asked_once(engine, again, on_draft)
+    return replace(second, dropped=filled.dropped + second.dropped)
+
+
+async def _asked_once(engine: EngineClient, asked: Question, on_draft: Callable[[Draft], None] | None) -> Filled:
     async with aclosing(engine.fill(asked.request)) as messages:
         async for message in messages:
             if isinstance(message, FillResult):
                 # in a thread: in a long document it takes its time
-                return await asyncio.to_thread(_filled, message, asked.place)
+                return await asyncio.to_thread(_filled, message, asked)
             if on_draft:
                 on_draft(message)
     raise EngineUnavailable("the engine gave no answer: run `dg-lsp doctor`")
+
+
+def _again(asked: Question, filled: Filled, took_ms: float) -> Question | None:
+    """The question with another seed; None when there is an answer, or no time for another of the same length."""
+    request = asked.request
+    refused = filled.dropped and not filled.candidates
+    if request.priority == "automatic" or not refused:
+        return None
+    left_ms = None if request.deadline_ms is None else request.deadline_ms - took_ms
+    if left_ms is not None and left_ms < took_ms:
+        return None
+    seed = (request.seed + _OTHER_SEED) % 2**63
+    return replace(asked, request=replace(request, seed=seed, deadline_ms=left_ms))
 
 
 async def fill(
@@ -108,25 +137,23 @@ def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted, place: Place) -> Fi
         deadline_ms=wanted.deadline_ms,
         candidates=wanted.candidates,
         single_line=hole.single_line,
+        max_lines=BLOCK_LINES if wanted.priority == "automatic" and not hole.single_line else None,
+        forbidden_starts=stub_starts(snapshot.language_id) if hole.kind in CODE else (),
         priority=wanted.priority,
         seed=wanted.seed,
     )
 
 
-def _filled(result: FillResult, place: Place) -> Filled:
-    shown: dict[str, Candidate] = {}  # what is the same after the filters is shown once
-    dropped = []
-    for candidate in result.candidates:
-        text, reason = filtered(unsure_lines(candidate), place)
-        if text:
-            shown.setdefault(text, replace(candidate, middle=text))
-        else:
-            dropped.append(reason)
+def _filled(result: FillResult, asked: Question) -> Filled:
+    request = asked.request
+    seen = (request.prefix, *(snippet.text for snippet in request.related))  # the prefix may hold cells of a notebook
+    choice = choose(result, asked.place, automatic=request.priority == "automatic", seen=seen)
     return Filled(
-        candidates=tuple(shown.values()),
+        candidates=choice.candidates,
         finish_reason=result.finish_reason,
         steps=result.steps,
         model=result.model,
         timings_ms=result.timings_ms,
-        dropped=tuple(dropped),
+        threshold=result.threshold,
+        dropped=choice.refused,
     )

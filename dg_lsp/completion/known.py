@@ -51,7 +51,8 @@ def rest(asked: FillRequest, filled: Filled, now: FillRequest) -> Filled | None:
 
     The text before the cursor and a candidate together stay what they were, and so does the text after it, but for
     brackets and quotes that the editor closed: there a candidate goes as far as it would close them itself. A
-    candidate that was typed or accepted to its end is not gone on with by another one.
+    candidate that was typed or accepted to its end is not gone on with by another one. What is left is nothing, too,
+    when the best of it is not sure enough to be shown automatically.
     """
     if not at_place(asked, now):
         return None
@@ -61,7 +62,8 @@ def rest(asked: FillRequest, filled: Filled, now: FillRequest) -> Filled | None:
         return None
     left = (_without(typed, closed, candidate, now.language) for candidate in filled.candidates)
     candidates = tuple(candidate for candidate in left if candidate and candidate.middle.strip())
-    return replace(filled, candidates=candidates) if candidates else None
+    sure = candidates and candidates[0].confidence >= filled.threshold
+    return replace(filled, candidates=candidates) if sure else None
 
 
 def at_place(asked: FillRequest, now: FillRequest) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from lsprotocol import types
 
 from dg_lsp.client.local import EngineClient, EngineError, EngineGone, EngineUnavailable
+from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Filled, Question, Wanted, question
 from dg_lsp.completion.scheduler import Turn
 from dg_lsp.completion.unwanted import unwanted
@@ -25,9 +26,6 @@ _NOT_READY = "the engine is not ready yet"
 
 _ENGINE_WITHIN_S = 10.0
 """So long a request by hand waits for an engine: who pressed a key sees that it loads, and goes on at last."""
-
-_SPARE = 2
-"""For each text that is wanted where several are: some are the same after the filters, or fall through them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +75,7 @@ class AtCursor:
         offset = snapshot.offset_at(position, session.encoding)
         if reason := session.exclusions.of_document(snapshot, line):
             return self._left_out(reason, uri, line)
+        session.status.in_language(snapshot.language_id)
         if not trigger.manual:
             if reason := unwanted(session.settings.inline, snapshot, offset):
                 return self._turned_off(reason, uri, line)
@@ -171,7 +170,7 @@ class AtCursor:
             max_tokens=self._session.settings.inline.max_tokens,
             priority="manual" if trigger.manual else "automatic",
             deadline_ms=trigger.deadline_ms,
-            candidates=1 if trigger.texts == 1 else _SPARE * trigger.texts,
+            candidates=trigger.texts + SPARE,
             typed=offer.typed,
             cells=self._session.cells_above(offer.snapshot),
             related=self._session.related.snippets(offer.snapshot, offer.hole.start),

@@ -73,6 +73,7 @@ class CodeActions:
             session.status.left_out(reason, uri=snapshot.uri, line=line)
             return []
         session.status.admitted()
+        session.status.in_language(snapshot.language_id)
         await parsed(snapshot)
         found = offers(snapshot, start, end, session.last_fills.at(snapshot, start, end))
         return [

@@ -8,6 +8,7 @@ from typing import Any
 
 from dg_lsp.completion.unwanted import unwanted
 from dg_lsp.context.exclusions import file_name
+from dg_lsp.reasons import unfamiliar
 from dg_lsp.session import Session
 from dg_lsp.syntax.tree import why_no_tree
 
@@ -21,7 +22,8 @@ class Explain:
     def status(self) -> dict[str, Any]:
         """How the server is: what `didChangeStatus` told last, and the facts behind it.
 
-        Times are in ms, null before the first automatic fill; `progress` is of the model's load, 0 to 1.
+        Times are in ms, null before the first automatic fill; `progress` is of the model's load, 0 to 1; `languages`
+        are those that the model knows, none where that is not known.
         """
         status = self._session.status
         health, latency = status.health, status.latency
@@ -29,6 +31,7 @@ class Explain:
             "state": status.state.name,
             **status.state.as_json(),
             "model": health.model if health else None,
+            "languages": list(health.languages) if health else [],
             "device": health.device if health else None,
             "progress": health.progress if health else 0.0,
             "engine_pid": health.pid if health else None,
@@ -73,5 +76,6 @@ class Explain:
             return [reason]
         why = unwanted(self._session.settings.inline, snapshot, 0)
         without = why_no_tree(snapshot)
-        notes = [why, without and f"no code actions, and answers are not checked for syntax: {without}"]
+        strange = unfamiliar(self._session.status.health, snapshot.language_id)
+        notes = [why, strange, without and f"no code actions, and answers are not checked for syntax: {without}"]
         return [note for note in notes if note]

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pygls.lsp.server import LanguageServer
 
 from dg_lsp.client.local import EngineError, EngineUnavailable
+from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Wanted
 from dg_lsp.completion.last_fill import Trace
 from dg_lsp.completion.several import Edit, Unfilled, fill_each
 from dg_lsp.documents import Snapshot
 from dg_lsp.features.progress import WorkDone
+from dg_lsp.reasons import unfamiliar
 from dg_lsp.session import Session
 from dg_lsp.syntax.holes import Hole
 from engine.protocol import Draft
@@ -77,7 +79,7 @@ class Filling:
             short = hole.kind in _SHORT
             return Wanted(
                 max_tokens=session.settings.inline.max_tokens if short else session.settings.function.max_tokens,
-                candidates=_OTHERS if hole.kind == "selection" else 1,
+                candidates=_OTHERS if hole.kind == "selection" else 1 + SPARE,
                 seed=seed,
                 cells=session.cells_above(snapshot),
                 related=session.related.snippets(snapshot, hole.start),
@@ -97,7 +99,8 @@ class Filling:
             await session.launcher.lost(engine, error)
             raise
         if unfilled:
-            session.status.tell(_names(unfilled))
+            hint = unfamiliar(session.status.health, snapshot.language_id)
+            session.status.tell(_names(unfilled) + (f" ({hint})" if hint else ""))
 
     def _is_current(self, snapshot: Snapshot) -> bool:
         return self._session.documents.get(snapshot.uri) is snapshot

@@ -12,7 +12,7 @@ from pygls.lsp.server import LanguageServer
 
 from dg_lsp.completion.latency import Latency
 from dg_lsp.features.progress import WorkDone
-from dg_lsp.reasons import RESTARTED, SUPERSEDED, Reasons
+from dg_lsp.reasons import RESTARTED, SUPERSEDED, Reasons, unfamiliar
 from engine.protocol import Health
 
 Name = Literal["loading", "ready", "busy", "slow", "inactive", "error"]
@@ -57,6 +57,7 @@ class Status:
         self._gone = False
         self._left_out = ""
         self._turned_off = ""
+        self._unfamiliar = ""
         self._failure = ""
         self._working = 0
         self._sent: State | None = None
@@ -78,6 +79,8 @@ class Status:
             return State("inactive", "Inactive", reason, busy)
         if self._failure:
             return State("error", "Warning", self._failure, busy)
+        if self._unfamiliar:
+            return State("busy" if busy else "ready", "Warning", self._unfamiliar, busy)
         if self.latency.slow:
             return State("slow", "Warning", _slow(self.latency, health.device), busy)
         return State("busy" if busy else "ready", "Normal", f"Ready: {health.model} on {health.device}", busy)
@@ -143,6 +146,11 @@ class Status:
     def admitted(self) -> None:
         """Show that the user is in a document that is not left out."""
         self._left_out = ""
+        self._send()
+
+    def in_language(self, language_id: str) -> None:
+        """Show whether the model knows the language of the document at hand."""
+        self._unfamiliar = unfamiliar(self.health, language_id)
         self._send()
 
     def turned_off(self, reason: str, *, uri: str = "", line: int | None = None) -> None:

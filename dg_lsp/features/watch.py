@@ -11,6 +11,7 @@ from pygls.exceptions import JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
 from dg_lsp.client.local import EngineError, EngineUnavailable
+from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Filled, Wanted, fill
 from dg_lsp.documents import Snapshot
 from dg_lsp.session import Session
@@ -73,7 +74,7 @@ class Watch:
         inline, function = session.settings.inline, session.settings.function
         max_tokens = function.max_tokens if hole.kind == "function" else inline.max_tokens
         cells, related = session.cells_above(snapshot), session.related.snippets(snapshot, hole.start)
-        wanted = Wanted(max_tokens=max_tokens, cells=cells, related=related)
+        wanted = Wanted(max_tokens=max_tokens, candidates=1 + SPARE, cells=cells, related=related)
         try:
             with session.status.busy():
                 return await fill(engine, snapshot, hole, wanted, on_draft)

@@ -19,6 +19,9 @@ from dg_lsp.syntax.tree import captured, parse, span, widened
 HoleKind = Literal["cursor", "function", "arm", "todo", "arguments", "condition", "docstring", "selection"]
 Span = tuple[int, int]
 
+CODE: tuple[HoleKind, ...] = ("function", "arm", "todo")
+"""The holes of which the code is still to be written: another stub is no answer."""
+
 _BLANKS = " \t\f\ufeff"
 _OPENS_BLOCK = re.compile(r".*\{[ \t]*")
 _OPENS_PYTHON_BLOCK = re.compile(

@@ -27,6 +27,29 @@ PROSE = ("markdown", "plaintext", "restructuredtext", "asciidoc", "latex", "tex"
 LANGUAGES = tuple(_GRAMMARS)
 """The identifiers of the languages that have a grammar here."""
 
+_NAMES = {
+    "javascript": "JavaScript",
+    "javascriptreact": "JavaScript (JSX)",
+    "typescript": "TypeScript",
+    "typescriptreact": "TypeScript (TSX)",
+    "cpp": "C++",
+    "csharp": "C#",
+    "php": "PHP",
+    "html": "HTML",
+    "css": "CSS",
+    "json": "JSON",
+    "yaml": "YAML",
+    "toml": "TOML",
+    "sql": "SQL",
+    "plaintext": "plain text",
+    "shellscript": "shell script",
+}
+
+
+def language_name(language_id: str) -> str:
+    """Returns what people call a language: its identifier with a capital where nothing better is known."""
+    return _NAMES.get(language_id) or language_id[:1].upper() + language_id[1:]
+
 
 @cache
 def grammar(language_id: str) -> Language | None:

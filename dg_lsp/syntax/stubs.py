@@ -32,9 +32,44 @@ _STUBS = {
 }
 """What a statement must be, without its semicolon, to count as a stub."""
 
+_SAID = ("not implemented", "Not implemented", "not yet implemented", "Not yet implemented", "unimplemented", "TODO")
+_COMMENTS = ("TODO", "FIXME", "Your code here", "your code here")
+
+
+def _begun(*calls: str, quotes: str = '"') -> tuple[str, ...]:
+    """Calls as far as the words by which they say that the code is still to be written."""
+    return tuple(f"{call}{quote}{words}" for call in calls for quote in quotes for words in _SAID)
+
+
+_C_COMMENTS = tuple(f"// {words}" for words in _COMMENTS)
+_C_STARTS = (*_C_COMMENTS, *_begun("assert(!", "assert(0 && ", "assert(false && "))
+_SCRIPT_STARTS = (*_C_COMMENTS, "return null; // TODO", *_begun("throw new Error(", "throw Error(", quotes="\"'`"))
+_STARTS = {
+    "python": (
+        *("pass", "...", "raise NotImplementedError", "return None  # TODO", "return None # TODO"),
+        *(f"# {words}" for words in _COMMENTS),
+    ),
+    "javascript": _SCRIPT_STARTS,
+    "javascriptreact": _SCRIPT_STARTS,
+    "typescript": _SCRIPT_STARTS,
+    "typescriptreact": _SCRIPT_STARTS,
+    "rust": (*_C_COMMENTS, "todo!", "unimplemented!", *_begun("panic!(")),
+    "go": (*_C_COMMENTS, "return nil // TODO", *_begun("panic(")),
+    "c": _C_STARTS,
+    "cpp": (*_C_STARTS, *_begun("throw std::runtime_error(", "throw std::logic_error(")),
+    "java": (
+        *_C_COMMENTS,
+        "return null; // TODO",
+        "throw new UnsupportedOperationException",
+        *_begun("throw new Error("),
+    ),
+}
+"""What code must not begin with where a stub was to be filled."""
+
 _RETURNS = re.compile(r"return(?:\s+(?:None|null|nullptr|NULL|nil|undefined))?;?")
 _PYTHON_COMMENT = re.compile(r"#[^\n]*")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_DOCSTRING = re.compile(r"\A\s*[rR]?(?:\"{3}.*?\"{3}|'{3}.*?'{3})", re.DOTALL)
 
 
 def only_returns(text: str) -> bool:
@@ -42,12 +77,27 @@ def only_returns(text: str) -> bool:
     return _RETURNS.fullmatch(text) is not None
 
 
+def stub_starts(language_id: str) -> tuple[str, ...]:
+    """Returns the texts that begin a stub in a language."""
+    return _STARTS.get(language_id, ())
+
+
 def is_unwritten(text: str, language_id: str) -> bool:
-    """Whether a text, with "\\n" line ends, is nothing but comments or a stub that cannot be meant as it is."""
-    comment = _PYTHON_COMMENT if language_id == "python" else _COMMENT
-    code = comment.sub("", text).strip().rstrip("; ")
+    """Returns True when a text, with "\\n" line ends, leaves the code to be written.
+
+    It does when it holds nothing but comments or a docstring, when it is a stub that cannot be meant as it is (a lone
+    `return` can, unless a comment says TODO), and when its first line is such a stub.
+    """
+    python = language_id == "python"
+    code = (_PYTHON_COMMENT if python else _COMMENT).sub("", _DOCSTRING.sub("", text) if python else text)
+    code = code.strip().rstrip("; ")
+    if not code:
+        return True
+    if only_returns(code):
+        return bool(TODO.search(text))
+    first = code.split("\n", 1)[0].rstrip("; ")
     stub = _STUBS.get(language_id)
-    return not code or (stub is not None and bool(stub.fullmatch(code)) and not only_returns(code))
+    return stub is not None and any(stub.fullmatch(part) and not only_returns(part) for part in (code, first))
 
 
 def statements(node: Node) -> list[Node]:

@@ -32,6 +32,7 @@ class InfillShape:
     denoiser: bool = True  # False: the weights only read causally
     newline_in_head: bool = True  # whether the newline that starts the cursor's line is tokenized with that line
     fim: FimForm | None = None  # the causal fill-in-the-middle form, if trained so
+    languages: tuple[str, ...] = ()  # identifiers of those trained on; empty: not known, or all
     calibration: Calibration | None = None  # what makes of scores a confidence; None: the mean probability is taken
     ngram_trust: Trust | None = None  # how far the file's own n-grams are believed; None: not at all
     repository_trust: Trust | None = None  # the same of the repository that a checkpoint was fine-tuned on
@@ -51,6 +52,7 @@ class InfillShape:
                     **trusts,
                     "gap_tokens": tuple(own["gap_tokens"]),
                     "fim": _fim(own),
+                    "languages": tuple(own.get("languages", ())),
                     "calibration": calibration and _calibration(calibration),
                 }
             )

@@ -96,7 +96,14 @@ def run(
         steps=fill.steps,
         model=model.name,
         timings_ms=fill.timings,
+        threshold=_threshold(model, ranked) if request.priority == "automatic" else 0.0,
     )
+
+
+def _threshold(model: LoadedModel, ranked: list[Ranked]) -> float:
+    """The least confidence of answers of this kind that may be shown unasked."""
+    calibration = model.shape.calibration
+    return (calibration.threshold[ranked[0].features.kind] or 0.0) if calibration and ranked else 0.0
 
 
 def rank(model: LoadedModel, request: FillRequest) -> list[Ranked]:
@@ -168,7 +175,10 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
 
     limit = min(request.max_tokens, _LINE_TOKENS if single else fill.model.gap_tokens)
     width = _LINE_WIDTH if single else _BLOCK_WIDTH
-    texts = search(reader, width=width, limit=limit, proceed=proceed, line=single)
+    def forbidden(text: str) -> bool:
+        return request.forbids(text) and request.forbids(text + "x")  # "pass" may still become "password"
+
+    texts = search(reader, width=width, limit=limit, proceed=proceed, line=single, forbidden=forbidden)
     if single:
         return list(dict.fromkeys([*texts, *(cut for text in texts[:4] for cut in cuts(text, layout.suffix_text))]))
     texts = [block.cut(text) for text in texts]

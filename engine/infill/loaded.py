@@ -54,6 +54,11 @@ class LoadedModel:
         """How many tokens of context the model is given at most."""
         return self.shape.context_tokens
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The identifiers of the languages that the model was trained on; empty where they are not known."""
+        return self.shape.languages
+
     @cached_property
     def gap_tokens(self) -> int:
         """The longest middle, in tokens."""

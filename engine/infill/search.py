@@ -49,10 +49,18 @@ class _Next:
 
 
 @torch.inference_mode()
-def search(reader: Reader, *, width: int, limit: int, proceed: Callable[[str], bool], line: bool) -> list[str]:
+def search(
+    reader: Reader,
+    *,
+    width: int,
+    limit: int,
+    proceed: Callable[[str], bool],
+    line: bool,
+    forbidden: Callable[[str], bool] = lambda text: False,
+) -> list[str]:
     """Middles of at most `limit` tokens, the most likely first.
 
-    `proceed` sees every begun middle and answers whether it may go on. With `line` a middle ends with its line, and may
+    `proceed` sees every begun middle and answers whether it may go on, `forbidden` whether it is not to be followed. With `line` a middle ends with its line, and may
     end after any token (how likely, the chance of the suffix there tells); without, where the model ends it.
 
     The last tokens of the head are given back and their text demanded of the first new ones ("token healing"): a
@@ -69,8 +77,10 @@ def search(reader: Reader, *, width: int, limit: int, proceed: Callable[[str], b
             for probability, token in following.likeliest:
                 grown.append((hypothesis.total + math.log(probability), (*hypothesis.ids, token), following.place))
         beam = []
-        for total, ids, place in nlargest(2 * width, grown):
+        for total, ids, place in nlargest(3 * width, grown):
             hypothesis = Hypothesis(ids, start.text(ids), total, place)
+            if forbidden(hypothesis.text):
+                continue
             if ids[-1] in start.ends:
                 _keep(found, hypothesis.text, total)
             elif line and "\n" in hypothesis.text:

@@ -96,6 +96,7 @@ def config(shape: Shape, noise: NoiseKind = "mask", fim: bool = False) -> dict[s
             "head_tokens": HEAD,
             "gap_tokens": list(GAP_SIZES),
             "canvas_tokens": CANVAS,
+            "languages": ["python"],
             **({"fim_token_ids": [SUFFIX, MIDDLE]} if fim else {}),
         },
     }

@@ -163,3 +163,11 @@ def test_what_else_comes_behind_the_cursor_asks_anew(typed: str, behind: str) ->
     known = Known()
     known.keep(URI, ASKED, says("f(a, b)"))
     assert known.find(URI, at(f"x = {typed}", behind)) is None
+
+
+def test_what_is_left_must_be_sure_enough_to_be_shown_automatically() -> None:
+    said = says("f(a)", "gg(b)")
+    first, second = said.candidates
+    said = replace(said, threshold=0.4, candidates=(first, replace(second, confidence=0.2)))
+    assert middles(rest(ASKED, said, at("x = f"))) == ["(a)"]
+    assert rest(ASKED, said, at("x = g")) is None

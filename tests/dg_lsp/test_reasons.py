@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dg_lsp.reasons import SUPERSEDED, Reasons
+from dg_lsp.reasons import SUPERSEDED, Reasons, unfamiliar
+from engine.protocol import Health
 
 URI = "file:///home/me/code/shop%20cart.py"
 
@@ -71,3 +73,23 @@ def test_the_oldest_go() -> None:
     for line in range(51):
         reasons.add("blank", uri=URI, line=line)
     assert [reason.line for reason in reasons.all()] == list(range(50, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("languages", "told"),
+    [
+        ((), ""),
+        (("python", "cpp"), ""),
+        (("python",), "small knows Python only; this file is C++"),
+        (("python", "go"), "small knows Python and Go only; this file is C++"),
+        (("python", "go", "typescriptreact"), "small knows Python, Go and TypeScript (TSX) only; this file is C++"),
+        (("python", "go", "rust", "java"), "small does not know C++"),
+    ],
+)
+def test_a_language_that_the_model_was_not_trained_on_is_named(languages: tuple[str, ...], told: str) -> None:
+    health = Health(state="ready", progress=1, model="small", device="cpu", version="1", pid=7, languages=languages)
+    assert unfamiliar(health, "cpp") == told
+
+
+def test_without_an_engine_no_language_is_unfamiliar() -> None:
+    assert unfamiliar(None, "cpp") == ""

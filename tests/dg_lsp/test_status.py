@@ -182,3 +182,11 @@ async def test_a_reason_is_logged_once_until_the_engine_changes_and_kept_each_ti
     await status.engine(READY)
     status.silent("no suggestion: blank")
     assert editor.logged == ["no suggestion: blank"] * 2
+
+
+async def test_the_status_says_when_the_model_does_not_know_the_language(status: Status) -> None:
+    await status.engine(replace(READY, languages=("python",)))
+    status.in_language("go")
+    assert (status.state.kind, status.state.message) == ("Warning", "small knows Python only; this file is Go")
+    status.in_language("python")
+    assert (status.state.kind, status.state.message) == ("Normal", "Ready: small on cpu")

@@ -178,8 +178,8 @@ async def test_a_request_at_another_place_stops_the_fill(text: str) -> None:
     assert await first is None
     second = await editor.ask()
     assert [asked.prefix for asked in editor.engine.stopped] == ["x = "]
-    editor.engine.says("f")
-    assert texts(await second) == ["f"]
+    editor.engine.says("ff")
+    assert texts(await second) == ["ff"]
 
 
 async def test_cancelling_the_request_stops_the_fill() -> None:
@@ -208,8 +208,8 @@ async def test_by_hand_the_fill_that_runs_is_stopped_for_an_own_one() -> None:
     automatic = await editor.ask()
     by_hand = await editor.ask(manual=True)
     assert await automatic is None
-    editor.engine.says("f(a)", "g()")
-    assert texts(await by_hand) == ["f(a)", "g()"]
+    editor.engine.says("f()", "g()")
+    assert texts(await by_hand) == ["f()", "g()"]
     assert [asked.priority for asked in editor.engine.stopped] == ["automatic"]
 
 

@@ -36,6 +36,7 @@ def script(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--step-ms", type=float, default=1)
     parser.add_argument("--load-ms", type=float, default=0)
     parser.add_argument("--load-error", default="")
+    parser.add_argument("--language", action="append", default=[])
     parser.add_argument("--middle", action="append")
     parser.add_argument("--name-the-place", action="store_true")
     parser.add_argument("--die-at-step", type=int, default=0)
@@ -68,6 +69,7 @@ def application() -> Starlette:
                     version="0",
                     pid=os.getpid(),
                     message=options.load_error,
+                    languages=tuple(options.language),
                 )
             )
         )

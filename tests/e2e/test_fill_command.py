@@ -79,7 +79,7 @@ def test_json_names_the_range_that_the_middle_replaces_and_how_it_was_made(
         "timings_ms": {"total": 1.0},
     }
     request = engine.seen()[0]["request"]
-    assert (request["candidates"], request["max_tokens"], request["seed"]) == (2, 9, 5)
+    assert (request["candidates"], request["max_tokens"], request["seed"]) == (5, 9, 5)
 
 
 @pytest.mark.parametrize(("line", "column", "filled"), [(3, 1, "pass"), (3, 9, "pass"), (2, 8, ""), (1, 5, "")])
@@ -316,10 +316,10 @@ def test_a_selection_that_would_stay_as_it_is_is_nothing_to_offer(
 def test_several_candidates_are_numbered_and_distinct(
     begin: Command, scripted_engine: StartEngine, tmp_path: Path
 ) -> None:
-    scripted_engine("--middle", "one()", "--middle", "two()", "--middle", "one()")
+    scripted_engine("--middle", "width()", "--middle", "height()", "--middle", "width()")
     status, out, _ = outcome(begin("fill", written(tmp_path, STUB) + ":3:5", "--candidates", "3"))
     assert status == 0
-    assert out == "--- 1 of 2: 50% sure, denoised\none()\n--- 2 of 2: 50% sure, denoised\ntwo()\n"
+    assert out == "--- 1 of 2: 50% sure, denoised\nwidth()\n--- 2 of 2: 50% sure, denoised\nheight()\n"
 
 
 @pytest.mark.parametrize(

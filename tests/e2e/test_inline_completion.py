@@ -47,7 +47,7 @@ def test_a_request_by_hand_brings_several_items_and_an_automatic_one_the_best(
     assert [item["insertText"] for item in server.inline(URI, 2, 0, trigger=1)] == ["one()", "two()"]
     assert [item["insertText"] for item in server.inline(URI, 2, 0, trigger=2)] == ["one()"]
     wanted = [[fill["request"][key] for key in ("candidates", "deadline_ms", "priority")] for fill in engine.seen()]
-    assert wanted == [[6, 1500, "manual"], [1, 300, "automatic"]]
+    assert wanted == [[6, 1500, "manual"], [4, 300, "automatic"]]
 
 
 def test_blanks_alone_are_not_offered(server: LspSession, script: StartEngine) -> None:

@@ -240,3 +240,18 @@ def test_what_was_accepted_is_counted_when_the_editor_leaves(request: pytest.Fix
         assert row.pop("week")
         assert row == {"language": "python", "offered": 2, "full": 1, "line": 0, "word": 0, "characters": 14}
         assert "sesame" not in (folder / "dg-lsp" / "statistics.jsonl").read_text()
+
+
+def test_a_language_that_the_model_does_not_know_is_told_in_the_status_and_as_a_reason(
+    lsp: LspSession, start: StartEngine
+) -> None:
+    start("--language", "python", "--middle", " ")
+    uri, hint = "file:///tmp/sample.go", "scripted knows Python only; this file is Go"
+    lsp.open(uri, "package a\n\nfunc f() {\n}\n", language="go")
+    assert lsp.inline(uri, 1, 0) is None
+    assert status(lsp)["message"] == hint
+    assert explain(lsp, uri)["notes"] == [hint]
+    assert hint in lsp.shown()[-1]
+    lsp.open(URI, STUB)
+    lsp.inline(URI, 2, 0)
+    assert status(lsp)["message"] == "Ready: scripted on none"

@@ -88,7 +88,18 @@ def test_whenever_the_deadline_falls_the_best_so_far_is_answered(model, deadline
 @pytest.mark.parametrize("deadline_ms", [0, 10, 30, 60, 120])
 def test_an_automatic_answer_at_the_deadline_is_as_sure_as_any_other(model, deadline_ms):
     result = fill(model, PREFIX, SUFFIX, deadline_ms=deadline_ms, single_line=True, priority="automatic")
-    assert not result.candidates or result.confidence >= model.shape.calibration.threshold
+    assert not result.candidates or result.confidence >= result.threshold > 0
+
+
+def test_an_automatic_answer_says_how_sure_it_has_to_be(model):
+    automatic = fill(model, "import os\nimport sy", "\n", single_line=True, priority="automatic", candidates=9)
+    assert automatic.candidates
+    assert automatic.threshold == model.shape.calibration.threshold["tail"]
+    assert fill(model, "import os\nimport sy", "\n", single_line=True).threshold == 0
+
+
+def test_the_model_in_the_package_was_trained_on_python(model):
+    assert model.languages == ("python",)
 
 
 def test_a_fill_of_a_line_can_be_cancelled_in_every_part(model):

@@ -17,7 +17,7 @@ from engine.service import serve_http
 
 
 class Model:
-    name, device, context_tokens, gap_tokens = "scripted", "cpu", 1000, 64
+    name, device, context_tokens, gap_tokens, languages = "scripted", "cpu", 1000, 64, ()
 
 
 def fill(model: Any, request: FillRequest, **_: Any) -> FillResult:

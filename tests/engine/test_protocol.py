@@ -32,6 +32,8 @@ REQUEST = FillRequest(
     deadline_ms=250.5,
     candidates=2,
     single_line=True,
+    max_lines=1,
+    forbidden_starts=("pass", "..."),
     priority="automatic",
     seed=7,
 )
@@ -41,8 +43,9 @@ RESULT = FillResult(
     steps=4,
     model="m",
     timings_ms={"total": 12.5},
+    threshold=0.6,
 )
-HEALTH = Health(state="loading", progress=0.5, model="m", device="cpu", version="1", pid=2)
+HEALTH = Health(state="loading", progress=0.5, model="m", device="cpu", version="1", pid=2, languages=("python",))
 DRAFT = Draft(text="ab", step=1, steps=4, slots=("a", "b"), settled=(True, False), pinned="c")
 
 
@@ -58,6 +61,24 @@ def test_a_request_needs_only_a_prefix() -> None:
 
 
 @pytest.mark.parametrize(
+    ("middle", "forbidden"),
+    [
+        ("pass", True),
+        ("\n    pass\n", True),
+        ("pass  # later", True),
+        ("passed = 1", False),
+        ("...", True),
+        ("x = 1\npass", False),
+        ("raise NotImplementedError()", True),
+    ],
+)
+def test_a_middle_must_not_begin_with_the_words_that_are_forbidden(middle: str, forbidden: bool) -> None:
+    request = FillRequest(prefix="", forbidden_starts=("pass", "...", "raise NotImplementedError"))
+    assert request.forbids(middle) is forbidden
+    assert not FillRequest(prefix="").forbids(middle)
+
+
+@pytest.mark.parametrize(
     ("data", "complaint"),
     [
         ([], "FillRequest must be a JSON object, not list"),
@@ -68,6 +89,8 @@ def test_a_request_needs_only_a_prefix() -> None:
         ({"prefix": "", "max_tokens": True}, "max_tokens must be int, not bool"),
         ({"prefix": "", "max_tokens": None}, "max_tokens must be int, not NoneType"),
         ({"prefix": "", "max_tokens": 0}, "max_tokens must be at least 1, not 0"),
+        ({"prefix": "", "max_lines": 0}, "max_lines must be at least 1, not 0"),
+        ({"prefix": "", "forbidden_starts": [1]}, "forbidden_starts must be str, not int"),
         ({"prefix": "", "deadline_ms": -1}, "deadline_ms must be at least 0, not -1"),
         ({"prefix": "", "seed": 2**64}, "seed must be at least -2^63 and less than 2^64, not 18446744073709551616"),
         ({"prefix": "", "priority": "urgent"}, "priority must be one of"),

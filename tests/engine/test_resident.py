@@ -22,6 +22,7 @@ class ScriptedModel:
     device: str = "cpu"
     context_tokens: int = 1000
     gap_tokens: int = 64
+    languages: tuple[str, ...] = ("python",)
 
 
 @dataclass
@@ -213,6 +214,7 @@ async def test_health_follows_the_loading(script: Script) -> None:
     await until(lambda: resident.health().state == "ready")
     health = resident.health()
     assert (health.model, health.device, health.context_tokens, health.gap_tokens) == ("scripted", "cpu", 1000, 64)
+    assert health.languages == ("python",)
     assert resident.close(wait_seconds=5)
 
 

@@ -25,6 +25,7 @@ class ScriptedModel:
     device: str = "cpu"
     context_tokens: int = 1000
     gap_tokens: int = 64
+    languages: tuple[str, ...] = ("python",)
 
 
 @dataclass

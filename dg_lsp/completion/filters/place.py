@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
+from tree_sitter import Tree
+
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.brackets import comment_line, without_strings
 from dg_lsp.syntax.holes import Hole
@@ -34,6 +36,11 @@ class Place:
     @property
     def language(self) -> str:
         return self.snapshot.language_id
+
+    @cached_property
+    def trees(self) -> dict[str, Tree | None]:
+        """The trees of the document with texts in its hole, as far as they were asked for."""
+        return {}
 
     @cached_property
     def head(self) -> str:

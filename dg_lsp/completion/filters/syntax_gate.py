@@ -63,6 +63,12 @@ def parse_before(place: Place) -> Tree | None:
 
 def parse_with(text: str, place: Place) -> Tree | None:
     """The tree of the document with the text in its hole; None without one, or when it takes too long."""
+    if text not in place.trees:
+        place.trees[text] = _parse_with(text, place)
+    return place.trees[text]
+
+
+def _parse_with(text: str, place: Place) -> Tree | None:
     snapshot, hole = place.snapshot, place.hole
     language, tree = grammar(place.language), parse_before(place)
     if language is None or tree is None:

@@ -1,6 +1,8 @@
-"""Last lines of which the model was not sure."""
+"""Lines of which the model was not sure."""
 
 from __future__ import annotations
+
+from itertools import zip_longest
 
 from engine.protocol import Candidate
 
@@ -14,4 +16,17 @@ def unsure_lines(candidate: Candidate) -> str:
     kept = min(len(lines), len(sure)) or len(lines)
     while 1 < kept <= len(sure) and sure[kept - 1] < LEAST:
         kept -= 1
+    return "\n".join(lines[:kept])
+
+
+def sure_start(candidate: Candidate, most: int) -> str:
+    """The middle up to its first line that is not sure enough, and at most so many lines with code.
+
+    The first line with code stays: of that one the confidence of the whole answer tells.
+    """
+    lines, kept, with_code = candidate.middle.split("\n"), 0, 0
+    for line, sure in zip_longest(lines, candidate.line_confidence[: len(lines)], fillvalue=1.0):
+        if with_code == most or (with_code and sure < LEAST):
+            break
+        kept, with_code = kept + 1, with_code + bool(str(line).strip())
     return "\n".join(lines[:kept])
