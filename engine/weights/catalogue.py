@@ -209,7 +209,7 @@ def best_model(device: Device = "auto") -> str:
 
 
 def check_memory(entry: Entry, device: Device = "auto") -> None:
-    """Raise `ModelError` when the model does not fit into the memory that is free; the one in the package always may."""
+    """Raise `ModelError` when a downloaded model does not fit into the memory that is free."""
     machine = this_machine()
     if entry.hub and (reason := why_not(entry, machine, device)):
         instead = best(machine, device, downloaded=False)

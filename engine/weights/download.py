@@ -82,14 +82,16 @@ def _files(entry: Entry) -> tuple[str, list[File]]:
     if entry.file and entry.file.sha256:
         return entry.revision, [entry.file]
     assert entry.hub
-    if entry.file is None:
-        hub.check_architecture(entry.hub, entry.revision)
-        return hub.files(entry.hub, entry.revision, hub.FILES)
+    name = entry.file.name if entry.file else None
     try:
-        return hub.files(entry.hub, entry.revision, [entry.file.name])
+        commit, files = hub.files(entry.hub, entry.revision, [name] if name else hub.FILES)
     except Unreachable as error:
-        url = hub_url(entry.hub, entry.revision, entry.file.name)
-        raise Unreachable(f"{error}{_otherwise(entry, url)}") from None
+        raise Unreachable(f"{error}{_otherwise(entry, entry.revision)}") from None
+    if name is None:
+        hub.check_architecture(entry.hub, commit)
+    elif not files:
+        raise ModelError(f"{entry.hub} has no {name} any more: choose another model")
+    return commit, files
 
 
 def _fetch(entry: Entry, commit: str, file: File, staging: Path, on_growth: Callable[[int], None]) -> None:
@@ -110,14 +112,15 @@ def _fetch(entry: Entry, commit: str, file: File, staging: Path, on_growth: Call
             except Unreachable as error:
                 failures.append(str(error))
     why = f"{entry.name} could not be downloaded ({'; '.join(failures)})"
-    raise Unreachable(f"{why}: run the command again to resume{_otherwise(entry, url)}")
+    raise Unreachable(f"{why}: run the command again to resume{_otherwise(entry, commit)}")
 
 
-def _otherwise(entry: Entry, url: str) -> str:
+def _otherwise(entry: Entry, commit: str) -> str:
     """What to do on a machine without a network."""
-    if entry.file is None:
+    if entry.file is None or entry.hub is None:
         return ""
-    return f", or get {url} elsewhere and run dg-engine download {entry.name} --from {entry.file.name}"
+    url, name = hub_url(entry.hub, commit, entry.file.name), entry.file.name
+    return f", or get {url} elsewhere and run dg-engine download {entry.name} --from {name}"
 
 
 def _check_room(entry: Entry, files: list[File], staging: Path) -> None:

@@ -78,8 +78,8 @@ def download(model: str, progress: Progress) -> tuple[Path, str]:
     if "/" not in repo:
         raise ModelError(f"there is no model {model}: {catalogue.similar(model)}")
     with _errors(model):
-        check_architecture(repo, revision)
         commit, wanted = files(repo, revision, FILES)
+        check_architecture(repo, commit)
         lacking = [file for file in wanted if not try_to_load_from_cache(repo, file.name, revision=commit)]
         _check_room(repo, lacking)
         progress.total = sum(file.size or 0 for file in wanted)
@@ -99,16 +99,14 @@ def files(repo: str, revision: str | None, patterns: Sequence[str]) -> tuple[str
             for file in info.siblings or ()
             if any(fnmatch(file.rfilename, pattern) for pattern in patterns)
         ]
-    if not found:
-        raise ModelError(f"{repo} has no {', '.join(patterns)}: name another model")
     return info.sha or revision or "main", found
 
 
-def check_architecture(repo: str, revision: str | None) -> None:
+def check_architecture(repo: str, commit: str) -> None:
     """Raise `ModelError` where the engine cannot run a model, before the weights are fetched."""
     with _errors(repo):
         try:
-            text = Path(hf_hub_download(repo, "config.json", revision=revision)).read_text("utf-8")
+            text = Path(hf_hub_download(repo, "config.json", revision=commit)).read_text("utf-8")
         except LocalEntryNotFoundError:  # an EntryNotFoundError too, but it means that there is no network
             raise
         except EntryNotFoundError:

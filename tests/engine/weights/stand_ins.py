@@ -92,7 +92,10 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             site.asked.append(f"{self.command} {path}")
             content = site.files.get(path)
             if content is None:
-                self.send_error(404)
+                self.send_response(404)
+                self.send_header("X-Error-Code", "EntryNotFound")  # by which the hub's client tells its 404s apart
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             begin = 0
             if (wanted := self.headers.get("Range")) and site.knows_ranges:

