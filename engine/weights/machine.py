@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 MEMINFO = Path("/proc/meminfo")
@@ -43,7 +42,6 @@ def _free_ram() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-@lru_cache(maxsize=1)
 def _free_gpu() -> int | None:
     """Free memory of the first GPU; None without one, or where torch is built for the CPU alone."""
     program = shutil.which("nvidia-smi")

@@ -25,14 +25,17 @@ class Progress:
         self.total = 0
         self._show = show
         self._every = every_seconds
-        self._last = float("-inf")
+        self._done = 0  # never falls, though the parts of a file are counted when they arrive and when they are joined
+        self._shown = -1
+        self._shown_at = float("-inf")
 
     def at(self, done: int) -> None:
         """`done` bytes are there."""
+        self._done = max(self._done, done)
         now = time.monotonic()
-        if now - self._last >= self._every or done == self.total:
-            self._last = now
-            self._show(done, self.total)
+        if self._done > self._shown and (now - self._shown_at >= self._every or self._done == self.total):
+            self._shown, self._shown_at = self._done, now
+            self._show(self._done, self.total)
 
 
 def note(line: str) -> None:

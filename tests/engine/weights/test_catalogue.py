@@ -115,6 +115,29 @@ def test_free_memory_is_read_from_the_system(tmp_path: Path, monkeypatch: pytest
     assert machine.this_machine().ram_bytes > 10**8
 
 
+@pytest.mark.parametrize(
+    ("answer", "torch", "visible", "free"),
+    [
+        ("20000\n9000", "2.13.0", None, 20000 * 2**20),
+        ("20000", "2.13.0+cpu", None, None),  # a torch that cannot use it
+        ("20000", "2.13.0", "", None),
+        ("no devices were found", "2.13.0", None, None),
+    ],
+)
+def test_a_gpu_is_found_by_its_own_program(
+    answer: str, torch: str, visible: str | None, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho '{answer}'")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: torch)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.this_machine().gpu_bytes == free
+
+
 def test_a_model_is_named_by_folder_file_or_name(tmp_path: Path) -> None:
     (tmp_path / "any.gguf").touch()
     assert resolve(str(tmp_path)) == tmp_path

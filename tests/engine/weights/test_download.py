@@ -250,6 +250,14 @@ def test_progress_for_editors_is_one_object_a_line(site: Site, capsys: pytest.Ca
     assert err.startswith("downloading tiny: 0 MB into ")
 
 
+def test_progress_never_goes_back(site: Site, tmp_path: Path) -> None:
+    put_in_wheels(site, tmp_path)
+    seen: list[int] = []
+    download.download(TINY_IN_WHEELS, Progress("tiny", lambda done, total: seen.append(done), 0))
+    assert seen == sorted(set(seen))
+    assert seen[-1] == 2500
+
+
 @pytest.mark.usefixtures("known")
 def test_an_unknown_name_gets_a_near_one(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["download", "tini"]) == 2
