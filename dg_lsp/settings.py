@@ -19,8 +19,8 @@ _T = TypeVar("_T")
 class EngineSettings:
     """The engine that is started when none runs; a running one keeps its model until `dg-engine stop`.
 
-    `url` is that of an engine elsewhere, which is used instead and never started. `model` is a checkpoint folder or a
-    downloaded model's name, "" the model that comes with dg-lsp.
+    `url` is that of an engine elsewhere, which is used instead and never started. `model` is a downloaded
+    model's name, a folder or a file; "" leaves the choice to the engine: the best one that fits the machine.
     """
 
     url: str = ""

@@ -27,15 +27,15 @@ class Unavailable(Exception):
     """The engine cannot run or be reached here; one line that says what to do."""
 
 
-def claim() -> int | None:
-    """Make this process the engine: the descriptor of the lock, or None when a running engine has it.
+def claim(model: str) -> int | None:
+    """Make this process the engine, for a model: the descriptor of the lock, or None when a running engine has it.
 
     From then on it logs. Raises `Unavailable`.
     """
     folder = _prepare_folder()
     try:
         lock = os.open(_lock_path(), os.O_RDWR | os.O_CREAT, 0o600)
-        if not _take(lock):
+        if not _take(lock, model):
             return None
         _start_logging()
     except OSError as error:
@@ -76,7 +76,15 @@ def running() -> bool:
 def running_pid() -> int | None:
     """The pid in the lock file, to be trusted while an engine is `running`; None when there is none."""
     try:
-        return int(_lock_path().read_text())
+        return int(_lock_path().read_text("utf-8").partition("\n")[0])
+    except (OSError, ValueError):
+        return None
+
+
+def running_model() -> str | None:
+    """The model in the lock file, as `claim` got it; None when there is none."""
+    try:
+        return _lock_path().read_text("utf-8").partition("\n")[2] or None
     except (OSError, ValueError):
         return None
 
@@ -102,11 +110,19 @@ def end() -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while running():
+    while running() or _alive(pid):  # the lock goes a moment before the process
         if time.monotonic() > deadline:
             raise Unavailable(f"the engine did not end within {_PATIENCE_SECONDS:.0f} s: run kill -9 {pid}")
         time.sleep(0.05)
     return True
+
+
+def _alive(pid: int) -> bool:
+    """False for a process that is gone, or that has ended and whose parent did not look yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
 
 
 def _prepare_folder() -> Path:
@@ -135,8 +151,8 @@ def _lock_path() -> Path:
     return runtime_folder() / "engine.lock"
 
 
-def _take(lock: int) -> bool:
-    """Take the lock and write our pid into it; False when a running engine has it.
+def _take(lock: int, model: str) -> bool:
+    """Take the lock and write our pid and model into it; False when a running engine has it.
 
     A holder that does not answer is starting, stopping or being asked after, so it is waited for.
     """
@@ -148,7 +164,7 @@ def _take(lock: int) -> bool:
             raise Unavailable(f"an engine that does not answer is running (pid {running_pid()}): dg-engine stop")
         time.sleep(0.05)
     os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    os.pwrite(lock, f"{os.getpid()}\n{model}".encode(), 0)
     return True
 
 

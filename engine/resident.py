@@ -185,7 +185,8 @@ class Resident:
             model = self._load(lambda progress: self._update("loading", progress=progress))
         except BaseException as error:  # a panic inside the tokenizer is no Exception
             self._update("error", message=load_problem(error))
-            _log.error("the model could not be loaded: %s", self._health.message, exc_info=error)
+            told = isinstance(error, ValueError)  # those of the loaders say it all
+            _log.error("the model could not be loaded: %s", self._health.message, exc_info=None if told else error)
             return None
         self._last_used = time.monotonic()
         self._update(

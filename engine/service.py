@@ -27,6 +27,7 @@ from engine.resident import Job, Resident
 _log = logging.getLogger("engine")
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _TICK_SECONDS = 0.2
+_ERROR_SECONDS = 3.0  # for those who wait for the model to hear why it cannot be loaded
 _STATUS = {"bad_request": 400, "too_large": 413, "not_found": 404, "loading": 503, "cancelled": 503, "engine": 500}
 _EVENTS = {Draft: "draft", FillResult: "done", FillError: "error"}
 
@@ -94,7 +95,10 @@ def create_app(resident: Resident) -> Starlette:
 
 
 async def serve_http(resident: Resident, listeners: Sequence[socket.socket], *, idle_seconds: float = 0.0) -> None:
-    """Serve on bound sockets until a signal comes or nothing was filled for `idle_seconds` (0: never)."""
+    """Serve on bound sockets until a signal comes or nothing was filled for `idle_seconds` (0: never).
+
+    It also ends, a moment later, when the model cannot be loaded.
+    """
     config = uvicorn.Config(
         create_app(resident),
         loop="asyncio",
@@ -117,7 +121,10 @@ async def _close_in_time(server: uvicorn.Server, resident: Resident, idle_second
     """End the jobs as soon as the server stops, since it waits for their answers."""
     while not server.should_exit:
         await asyncio.sleep(_TICK_SECONDS)
-        if 0 < idle_seconds < resident.idle_seconds():
+        if resident.health().state == "error":
+            await asyncio.sleep(_ERROR_SECONDS)
+            server.should_exit = True
+        elif 0 < idle_seconds < resident.idle_seconds():
             _log.info("nothing to do for %.0f s", idle_seconds)
             server.should_exit = True
     resident.close()

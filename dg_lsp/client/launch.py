@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -43,7 +44,7 @@ async def ready_engine(
             await asyncio.sleep(_POLL_S)
             health = await _health_of_busy(engine)
         if health.state == "error":
-            raise EngineUnavailable(f"the engine could not load its model: {health.message}; then `dg-engine stop`")
+            raise EngineUnavailable(f"the engine could not load its model: {health.message}")
     except BaseException:
         await engine.close()
         raise
@@ -84,6 +85,8 @@ async def _found_or_started(engine: EngineClient, command: Sequence[str]) -> Hea
         except EngineUnavailable:
             # Status 0 is "already running": another window won the race and its engine is about to answer.
             if process.poll():
+                with contextlib.suppress(EngineUnavailable):  # it won the race with another model
+                    return await engine.health()
                 why = _last_line(log_end) or f"exit status {process.returncode}"
                 raise EngineUnavailable(f"the engine stopped at once: {why} (log: {log_path()})") from None
             await asyncio.sleep(_POLL_S)

@@ -195,7 +195,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_with_what_to_do(
     scripted_engine: Callable[..., ScriptedEngine],
 ) -> None:
     scripted_engine("--load-error", "m/config.json is missing: download the model again")
-    with pytest.raises(EngineUnavailable, match=r"config.json is missing: download .* `dg-engine stop`"):
+    with pytest.raises(EngineUnavailable, match=r"could not load its model: m/config.json is missing"):
         await ready_engine()
 
 
@@ -204,6 +204,30 @@ async def test_an_engine_that_exits_at_once_is_told_with_the_last_line_of_its_lo
     script = "import sys; print('starting'); print('no room for the model'); sys.exit(3)"
     with pytest.raises(EngineUnavailable, match=r"stopped at once: no room for the model \(log: .*engine.log\)"):
         await ready_engine(command=[sys.executable, "-c", script])
+
+
+async def test_a_model_that_the_started_engine_cannot_load_is_told(runtime_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailable, match=r"could not load its model: .* has no config.json"):
+        await ready_engine(command=serve_command(str(tmp_path)))
+
+
+async def test_an_engine_with_another_model_that_won_the_race_is_used(
+    scripted_engine: Callable[..., ScriptedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    async def health(self: EngineClient) -> Health:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise EngineUnavailable("not yet")
+        return await answers(self)
+
+    answers = EngineClient.health
+    scripted_engine()
+    monkeypatch.setattr(EngineClient, "health", health)
+    engine = await ready_engine(command=[sys.executable, "-c", "raise SystemExit(3)"])
+    await engine.close()
 
 
 async def test_the_engine_does_not_import_what_lies_in_the_users_folder(

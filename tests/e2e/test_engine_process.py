@@ -21,7 +21,9 @@ from typing import Any
 import httpx
 import pytest
 
+from engine.cli import main
 from engine.process import DiscreetFormatter
+from engine.protocol import Health
 
 SECRET = "my_secret_name"
 ENDLESS = {"prefix": SECRET, "max_steps": 1_000_000}
@@ -34,7 +36,8 @@ class Engine:
         self.folder = folder
         self.socket = folder / "engine.sock"
         self.environment = {**os.environ, "DG_RUNTIME_DIR": str(folder), "HF_ENDPOINT": "http://127.0.0.1:9"}
-        self.environment |= {"HF_HUB_CACHE": str(folder / "hub"), "OMP_NUM_THREADS": "1"}
+        self.environment |= {"HF_HUB_CACHE": str(folder / "hub"), "DG_MODELS_DIR": str(folder / "models")}
+        self.environment["OMP_NUM_THREADS"] = "1"
         self.processes: list[subprocess.Popen[str]] = []
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
@@ -51,8 +54,8 @@ class Engine:
         return process.returncode, out.strip(), err.strip()
 
     def serve(self, *arguments: str) -> subprocess.Popen[str]:
-        """A started engine that answers; without a model, so that it is quick."""
-        process = self.begin("serve", *(arguments or ("--model", str(self.folder))))
+        """A started engine that answers; its model may still be loading."""
+        process = self.begin("serve", *arguments)
         self.wait(lambda: self.answers() or process.poll() is not None)
         return process
 
@@ -116,7 +119,7 @@ def test_a_second_start_finds_the_first_engine(place: Engine) -> None:
 
 
 def test_two_starts_at_once_give_one_engine(place: Engine) -> None:
-    starts = [place.begin("serve", "--model", str(place.folder)) for _ in range(2)]
+    starts = [place.begin("serve") for _ in range(2)]
     place.wait(lambda: any(start.poll() is not None for start in starts))
     late, running = sorted(starts, key=lambda start: start.poll() is None)
     assert late.communicate()[0] == f"already running (pid {running.pid})\n"
@@ -126,7 +129,7 @@ def test_two_starts_at_once_give_one_engine(place: Engine) -> None:
 
 def test_only_the_user_can_reach_the_engine(place: Engine) -> None:
     place.folder.rmdir()
-    place.serve("--model", "/nowhere")
+    place.serve()
     assert stat.S_IMODE(place.folder.stat().st_mode) == 0o700
     assert {path.name: stat.S_IMODE(path.stat().st_mode) for path in place.folder.iterdir()} == {
         "engine.sock": 0o600,
@@ -156,19 +159,48 @@ def test_a_signal_ends_the_engine_cleanly(place: Engine, number: signal.Signals)
 
 
 def test_an_idle_engine_ends_by_itself(place: Engine) -> None:
-    process = place.serve("--model", str(place.folder), "--idle-exit-minutes", "0.001")
+    process = place.serve("--idle-exit-minutes", "0.001")
     assert process.wait(20) == 0
     assert not place.socket.exists()
 
 
-def test_an_engine_that_cannot_load_stays_and_says_why(place: Engine) -> None:
-    place.serve("--model", str(place.folder))
+def test_an_engine_that_cannot_load_says_why_and_ends(place: Engine) -> None:
+    process = place.serve("--model", str(place.folder))
     place.wait(lambda: place.health()["state"] == "error")
-    code, out, _ = place.run("status")
-    assert code == 0
-    assert re.fullmatch(r"error: .*config\.json.* \(pid \d+\)", out)
     with place.client() as client:
         assert client.post("/v1/fill", json={"prefix": ""}).status_code == 503
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (3, "")
+    assert re.fullmatch(r"dg-engine: the model could not be loaded: .*config\.json.*\n", err)
+    assert not place.socket.exists()
+
+
+def test_the_status_of_an_engine_without_a_model_is_a_failure(place: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    health = Health(state="error", progress=0, model="m", device="", version="", pid=1, message="m is damaged")
+    monkeypatch.setattr("engine.process.ask_health", lambda: health)
+    assert main(["status"]) == 3
+
+
+@pytest.mark.parametrize("variable", [False, True])
+def test_another_model_needs_a_replacement(place: Engine, checkpoint: Path, variable: bool) -> None:
+    first = place.serve()
+    wanted = () if variable else ("--model", str(checkpoint))
+    place.environment |= {"DG_MODEL": str(checkpoint)} if variable else {}
+    code, out, err = place.run("serve", *wanted)
+    assert (code, out) == (3, "")
+    what = f"add --replace to end it and run {checkpoint} instead"
+    assert err == f"dg-engine: the engine runs dg-default (pid {first.pid}): {what}"
+    second = place.begin("serve", *wanted, "--replace")
+    assert first.wait(20) == 0
+    place.wait(lambda: place.answers() and place.health()["pid"] == second.pid)
+    assert place.run("serve", *wanted, "--replace") == (0, f"already running (pid {second.pid})", "")
+
+
+def test_stop_returns_when_the_process_is_gone(place: Engine) -> None:
+    process = place.serve()
+    place.wait(lambda: place.health()["state"] == "ready")
+    assert place.run("stop") == (0, "stopped", "")
+    assert process.poll() == 0
 
 
 @pytest.mark.parametrize(
@@ -222,10 +254,11 @@ def test_a_model_from_the_hub_is_used_offline(place: Engine) -> None:
     assert out.split() == [str(repo / "snapshots" / commit)] * 2
 
 
-def test_a_model_that_is_not_here_names_the_download(place: Engine) -> None:
-    place.serve("--model", "owner/name@v1")
+@pytest.mark.parametrize("model", ["owner/name@v1", "qwen2.5-coder-0.5b"])
+def test_a_model_that_is_not_here_names_the_download(place: Engine, model: str) -> None:
+    place.serve("--model", model)
     place.wait(lambda: place.health()["state"] == "error")
-    assert place.health()["message"] == "owner/name@v1 is not on this machine: run dg-engine download owner/name@v1"
+    assert place.health()["message"] == f"{model} is not on this machine: run dg-engine download {model}"
 
 
 @pytest.mark.parametrize(
