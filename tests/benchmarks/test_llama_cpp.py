@@ -16,7 +16,7 @@ from benchmarks.greedy import NEW_TOKENS, Continued, agreement, our_worker
 from benchmarks.llama_cpp import Report, Row, main, table
 from benchmarks.typing_session import sessions
 from engine.evaluation.bench import BenchError, Spread
-from engine.infill.loaded import DEFAULT_MODEL
+from engine.infill.loading import DEFAULT_MODEL
 
 
 def test_a_session_types_lines_from_left_to_right() -> None:
