@@ -1,0 +1,1 @@
+"""Benchmarks of the whole, beside other systems. Not part of the wheel."""
