@@ -10,7 +10,8 @@ _WORD_CHARACTERS = 2  # of a suffix line, that make its return in a draft mean s
 class Block:
     """The block of lines that a gap is to hold, as far as prefix and suffix tell."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, max_lines: int | None = None) -> None:
+        self._max_lines = max_lines
         self._head = layout.head_text.lstrip("\n")
         lines = (line for line in layout.suffix_text.split("\n")[1:] if line.strip())
         first = next(lines, "") if not layout.suffix_text.split("\n", 1)[0].strip() else ""
@@ -27,6 +28,8 @@ class Block:
         kept = [first]
         for line in rest:
             if line.strip():
+                if self._max_lines and sum(bool(one.strip()) for one in kept) >= self._max_lines:
+                    break
                 if indent is not None and _indent(line) < indent:
                     break
                 if line.rstrip() == self._next_line:

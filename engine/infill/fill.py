@@ -12,8 +12,8 @@ from itertools import zip_longest
 import torch
 
 from engine.infill import causal
-from engine.infill.blocks import Block
 from engine.infill.anchored import Denoised, denoise_gap
+from engine.infill.blocks import Block
 from engine.infill.calibration import Features, Kind, kind_of
 from engine.infill.copies import copies, cuts
 from engine.infill.layout import Layout, lay_out
@@ -165,7 +165,7 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
     """The causal drafts, and the places where they may end; nothing once the deadline has passed."""
     if fill.late(_DRAFTING):
         return []
-    request, block = fill.request, Block(layout)
+    request, block = fill.request, Block(layout, fill.request.max_lines)
     single = request.single_line
 
     def proceed(text: str) -> bool:
@@ -175,6 +175,7 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
 
     limit = min(request.max_tokens, _LINE_TOKENS if single else fill.model.gap_tokens)
     width = _LINE_WIDTH if single else _BLOCK_WIDTH
+
     def forbidden(text: str) -> bool:
         return request.forbids(text) and request.forbids(text + "x")  # "pass" may still become "password"
 

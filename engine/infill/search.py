@@ -60,8 +60,9 @@ def search(
 ) -> list[str]:
     """Middles of at most `limit` tokens, the most likely first.
 
-    `proceed` sees every begun middle and answers whether it may go on, `forbidden` whether it is not to be followed. With `line` a middle ends with its line, and may
-    end after any token (how likely, the chance of the suffix there tells); without, where the model ends it.
+    `proceed` sees every begun middle and answers whether it may go on; those that are `forbidden` are not followed.
+    With `line` a middle ends with its line, and may end after any token (how likely, the chance of the suffix there
+    tells); without, where the model ends it.
 
     The last tokens of the head are given back and their text demanded of the first new ones ("token healing"): a
     cursor inside a word would otherwise force a split that the model has not seen.
@@ -162,7 +163,7 @@ class _Start:
         return [self._next(hypothesis, row, total, first + i) for i, (hypothesis, row, total) in enumerate(rows)]
 
     def _next(self, hypothesis: Hypothesis, row: Tensor, total: float, place: int) -> _Next:
-        """`row`: the model's logits [V] with their log-sum `total`; the file's n-grams are mixed into the probabilities."""
+        """`row`: the model's logits [V], `total` their log-sum; the file's n-grams are mixed into the probabilities."""
         mixture = self.reader.mixture([*self.history, *hypothesis.ids])
         left = self._left_to_spell(hypothesis)
         if left:

@@ -7,7 +7,6 @@ from bisect import bisect_left, bisect_right
 from functools import cached_property, lru_cache
 
 import torch
-
 from tokenizers import Tokenizer
 from torch import Tensor
 

@@ -25,7 +25,7 @@ _FEW_QUERIES = 32
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    """Grouped-query attention of queries [B, H, T, hd] over keys and values [B, KV, N, hd]; the answer is [B, H, T, hd].
+    """Grouped-query attention of queries [B, H, T, hd] over keys and values [B, KV, N, hd], answered as [B, H, T, hd].
 
     `mask` is broadcastable to [T, N]. Few queries are laid out as rows of their group: the fused kernel then reads each
     group's keys once.
