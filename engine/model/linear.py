@@ -86,7 +86,8 @@ class Linear(nn.Module):
 
     def multiply(self, x: Tensor) -> Tensor:
         """x [..., K] -> float32 [..., N]."""
-        return self(x).float()
+        y: Tensor = self(x)
+        return y.float()
 
     def rows(self, ids: Tensor) -> Tensor:
         """The rows [..., K] of the weight at ids [...]: an embedding."""
