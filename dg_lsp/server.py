@@ -8,7 +8,8 @@ from typing import Any
 
 from lsprotocol import types
 
-from dg_lsp.client.launch import Launcher, ready_engine, serve_command
+from dg_lsp.client.launch import ready_engine, serve_command
+from dg_lsp.client.launcher import Launcher
 from dg_lsp.client.local import EngineClient
 from dg_lsp.context.exclusions import file_path
 from dg_lsp.features.code_actions import COMMAND, KINDS, CodeActions

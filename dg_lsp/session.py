@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from dg_lsp.client.launch import Launcher
+from dg_lsp.client.launcher import Launcher
 from dg_lsp.completion.acceptance import Acceptance, Outcome
 from dg_lsp.completion.last_fill import LastFills
 from dg_lsp.completion.suggestions import Suggestions

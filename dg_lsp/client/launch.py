@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from dg_lsp.client.local import EngineClient, EngineGone, EngineUnavailable, cause_of
+from dg_lsp.client.local import EngineClient, EngineUnavailable, cause_of
 from engine.protocol import Health, log_path, runtime_folder
 
 OnHealth = Callable[[Health], Awaitable[None]]
 
 _PATIENCE_S = 60.0
 _POLL_S = 0.05
-_RETRY_AFTER_S = 10.0
+_END_S = 1.0
 _ENGINE_PACKAGES = ("torch", "safetensors", "tokenizers", "starlette", "uvicorn")
 
 
 async def ready_engine(
-    on_health: OnHealth | None = None, *, command: Sequence[str] | None = None, url: str = ""
+    on_health: OnHealth | None = None, *, command: Sequence[str] | None = None, url: str = "", replace: bool = False
 ) -> EngineClient:
     """The running engine with its model loaded; `command` starts one when none runs, unless it is the one at `url`.
 
-    `on_health` hears of every change while the model loads. Raises `EngineUnavailable` when no engine can
-    be started, it does not answer for a minute, it dies, or its model cannot be loaded.
+    With `replace`, `command` puts its engine in the place of the running one. `on_health` hears of every change while
+    the model loads. Raises `EngineUnavailable` when no engine can be started, it does not answer for a minute, it
+    dies, or its model cannot be loaded.
     """
     engine = EngineClient(url)
     try:
-        health = await (_found(engine, url) if url else _found_or_started(engine, command or serve_command()))
-        shown: Health | None = None
-        while health.state == "loading":
-            if on_health and health != shown:
-                await on_health(health)
-                shown = health
-            await asyncio.sleep(_POLL_S)
-            health = await _health_of_busy(engine)
+        if url:
+            health, started = await _found(engine, url), None
+        else:
+            health, started = await _found_or_started(engine, command or serve_command(), replace)
+        health = await _when_loaded(engine, health, started, on_health)
         if health.state == "error":
             raise EngineUnavailable(f"the engine could not load its model: {health.message}")
     except BaseException:
@@ -53,9 +51,32 @@ async def ready_engine(
     return engine
 
 
-def serve_command(model: str = "", device: str = "auto") -> list[str]:
-    """The command line that starts an engine with this Python."""
-    command = [sys.executable, "-m", "engine.cli", "serve", "--device", device]
+async def _when_loaded(
+    engine: EngineClient, health: Health, started: _Started | None, on_health: OnHealth | None
+) -> Health:
+    shown: Health | None = None
+    while health.state == "loading":
+        if on_health and health != shown:
+            await on_health(health)
+            shown = health
+        await asyncio.sleep(_POLL_S)
+        try:
+            health = await health_of_busy(engine)
+        except EngineUnavailable:
+            if started and await started.fails():
+                raise started.failure() from None  # says more than that nothing answers
+            raise
+    return health
+
+
+def engine_command(*words: str) -> list[str]:
+    """The command line that runs `dg-engine` with this Python."""
+    return [sys.executable, "-m", "engine.cli", *words]
+
+
+def serve_command(model: str = "", device: str = "auto", *, replace: bool = False) -> list[str]:
+    """The command line that starts an engine with this Python, or puts it in the place of the running one."""
+    command = engine_command("serve", "--device", device, *(["--replace"] if replace else []))
     if not model:
         return command
     path = Path(model)  # absolute, because the engine runs in a folder of its own
@@ -72,28 +93,40 @@ async def _found(engine: EngineClient, url: str) -> Health:
         raise EngineUnavailable(f"{url}: {error}") from error
 
 
-async def _found_or_started(engine: EngineClient, command: Sequence[str]) -> Health:
+async def _found_or_started(
+    engine: EngineClient, command: Sequence[str], replace: bool
+) -> tuple[Health, _Started | None]:
     try:
-        return await engine.health()
+        health = await engine.health()
+        if not replace:
+            return health, None
+        before: int | None = health.pid
     except EngineUnavailable:
-        _check_installed()
-    log_end, process = _start(command)
+        before = None
+    _check_installed()
+    started = _start(command)
+    return await _first_health(engine, started, before), started
+
+
+async def _first_health(engine: EngineClient, started: _Started, before: int | None) -> Health:
+    """The health of the engine that was started; of the one with the pid `before` only where that stays in its place."""
     give_up = time.monotonic() + _PATIENCE_S
     while time.monotonic() < give_up:
+        ended = started.process.poll()
         try:
-            return await engine.health()
+            health = await engine.health()
+            # Status 0 is "already running": another window won the race, or nothing had to be replaced.
+            if health.pid != before or ended == 0:
+                return health
         except EngineUnavailable:
-            # Status 0 is "already running": another window won the race and its engine is about to answer.
-            if process.poll():
-                with contextlib.suppress(EngineUnavailable):  # it won the race with another model
-                    return await engine.health()
-                why = _last_line(log_end) or f"exit status {process.returncode}"
-                raise EngineUnavailable(f"the engine stopped at once: {why} (log: {log_path()})") from None
-            await asyncio.sleep(_POLL_S)
+            pass
+        if started.failed:
+            raise started.failure()
+        await asyncio.sleep(_POLL_S)
     raise EngineUnavailable(f"the engine did not answer within {_PATIENCE_S:.0f} s: see its log {log_path()}")
 
 
-async def _health_of_busy(engine: EngineClient) -> Health:
+async def health_of_busy(engine: EngineClient) -> Health:
     """As `engine.health`, but an engine that is there and slow is given a minute."""
     give_up = time.monotonic() + _PATIENCE_S
     while True:
@@ -111,8 +144,36 @@ def _check_installed() -> None:
         raise EngineUnavailable(f"the engine needs {', '.join(missing)}: run `pip install 'dg-lsp[engine]'`")
 
 
-def _start(command: Sequence[str]) -> tuple[int, subprocess.Popen[bytes]]:
-    """Start the engine, detached from this process; also where in its log it begins to write."""
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A process that was started to be the engine, and where in the engine's log it begins to write."""
+
+    process: subprocess.Popen[bytes]
+    log_begin: int
+
+    @property
+    def failed(self) -> bool:
+        """True when it has ended with an error."""
+        return bool(self.process.poll())
+
+    async def fails(self) -> bool:
+        """True when it ends with an error within a second: it closes its socket a little before its end."""
+        give_up = time.monotonic() + _END_S
+        while self.process.poll() is None and time.monotonic() < give_up:
+            await asyncio.sleep(_POLL_S)
+        return self.failed
+
+    def failure(self) -> EngineUnavailable:
+        """Why it ended: the last line that it wrote."""
+        with log_path().open("rb") as log:
+            log.seek(self.log_begin)
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        why = lines[-1].strip() if lines else f"exit status {self.process.returncode}"
+        return EngineUnavailable(f"the engine stopped at once: {why} (log: {log_path()})")
+
+
+def _start(command: Sequence[str]) -> _Started:
+    """Start the engine, detached from this process."""
     folder = runtime_folder()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,109 +182,21 @@ def _start(command: Sequence[str]) -> tuple[int, subprocess.Popen[bytes]]:
             raise EngineUnavailable(f"{folder} belongs to another user: set DG_RUNTIME_DIR to a folder of your own")
         with log_path().open("ab") as log:
             begin = log.tell()  # before the start: the engine writes through the same open file and moves its place
-            # Not in the workspace: with `-m`, Python imports what lies in its folder, such as a user's own engine.py.
-            environment = {**os.environ, "DG_RUNTIME_DIR": str(folder.absolute())}  # it may be relative to our folder
             process = subprocess.Popen(
                 command,
-                cwd=folder,
-                env=environment,
+                cwd=folder,  # not the workspace: with `-m`, Python imports what lies in its folder
+                env=engine_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        return begin, process
+        return _Started(process, begin)
     except OSError as error:
         why = f"cannot write to {folder} ({error.strerror})"
         raise EngineUnavailable(f"{why}: set DG_RUNTIME_DIR to a folder of your own") from error
 
 
-def _last_line(start: int) -> str:
-    """The last line of the engine's log after byte `start`, empty when there is none."""
-    with log_path().open("rb") as log:
-        log.seek(start)
-        lines = log.read().decode(errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else ""
-
-
-class Launcher:
-    """Keeps one engine at hand for a process that lives long; starts it when needed and after it ended.
-
-    `start` finds or starts an engine; `on_failure` hears why there is none. After each start but the first,
-    `retry_after_s` go by before the next one.
-    """
-
-    def __init__(
-        self,
-        start: Callable[[], Awaitable[EngineClient]],
-        on_failure: Callable[[str], Awaitable[None]],
-        retry_after_s: float = _RETRY_AFTER_S,
-    ) -> None:
-        self._start = start
-        self._on_failure = on_failure
-        self._retry_after_s = retry_after_s
-        self._engine: EngineClient | None = None
-        self._launch: asyncio.Task[EngineClient | None] | None = None
-        self._next_start = float("-inf")
-        self._failure = ""
-
-    @property
-    def starting(self) -> bool:
-        """Whether an engine is on its way."""
-        return self._launch is not None and not self._launch.done()
-
-    def engine(self) -> EngineClient | None:
-        """The engine if it is ready, else None, and it is being started unless that was tried just now."""
-        if self._engine is None:
-            self._begin()
-        return self._engine
-
-    async def wait(self) -> EngineClient:
-        """The engine, waiting until it is ready. Raises `EngineUnavailable`."""
-        if (engine := self._engine) is not None:
-            try:
-                await _health_of_busy(engine)
-                return engine
-            except EngineUnavailable as error:
-                await self.lost(engine, error)
-        launch = self._begin()
-        # shield: others wait for the same start.
-        if launch.done() or (started := await asyncio.shield(launch)) is None:
-            raise EngineUnavailable(self._failure)
-        return started
-
-    async def lost(self, engine: EngineClient, error: EngineUnavailable) -> None:
-        """Take in that `engine` is gone.
-
-        One that had ended before it was asked is started again at once, unless it was started just now. The death of
-        another is a failure, and the next request starts one.
-        """
-        if self._engine is not engine:
-            return
-        self._engine, self._failure = None, str(error)
-        again = isinstance(error, EngineGone) and not self._begin().done()
-        await engine.close()
-        if not again:
-            await self._on_failure(self._failure)
-
-    def _begin(self) -> asyncio.Task[EngineClient | None]:
-        if self._launch is None:
-            self._launch = asyncio.create_task(self._launching())
-        elif self._launch.done() and asyncio.get_running_loop().time() >= self._next_start:
-            self._launch = asyncio.create_task(self._launching_again())
-        return self._launch
-
-    async def _launching(self) -> EngineClient | None:
-        try:
-            self._engine = await self._start()
-        except EngineUnavailable as error:
-            self._failure = str(error)
-            await self._on_failure(self._failure)
-        return self._engine
-
-    async def _launching_again(self) -> EngineClient | None:
-        try:
-            return await self._launching()
-        finally:
-            # From its end: the start of an engine that dies at once, again and again, may itself take longer than this.
-            self._next_start = asyncio.get_running_loop().time() + self._retry_after_s
+def engine_environment() -> dict[str, str]:
+    """The environment of `dg-engine`, which does not run in our folder, to which a path may be relative."""
+    return {**os.environ, "DG_RUNTIME_DIR": str(runtime_folder().absolute())}

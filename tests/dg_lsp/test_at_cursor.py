@@ -12,7 +12,8 @@ import pytest
 from lsp_session import STUB, URI, ScriptedEngines, short_folder
 from lsprotocol import types
 
-from dg_lsp.client.launch import Launcher, ready_engine
+from dg_lsp.client.launch import ready_engine
+from dg_lsp.client.launcher import Launcher
 from dg_lsp.client.local import EngineClient
 from dg_lsp.features.inline_completion import InlineCompletion, Items
 from dg_lsp.features.status import Status

@@ -13,7 +13,8 @@ import pytest
 from lsp_session import ScriptedEngine, ScriptedEngines, eventually, short_folder
 
 from dg_lsp.client import launch, local
-from dg_lsp.client.launch import Launcher, ready_engine, serve_command
+from dg_lsp.client.launch import ready_engine, serve_command
+from dg_lsp.client.launcher import Launcher
 from dg_lsp.client.local import EngineClient, EngineError, EngineGone, EngineUnavailable, server_sent_events
 from engine.protocol import Draft, FillRequest, FillResult, Health
 
