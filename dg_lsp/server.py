@@ -17,6 +17,7 @@ from dg_lsp.features.completion import OPTIONS, Completion
 from dg_lsp.features.configuration import Configuration
 from dg_lsp.features.explain import Explain
 from dg_lsp.features.inline_completion import InlineCompletion
+from dg_lsp.features.models import Models
 from dg_lsp.features.status import Status
 from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
 from dg_lsp.features.watch import Watch
@@ -42,12 +43,13 @@ def create_server() -> Server:
     async def start() -> EngineClient:
         engine = session.settings.engine
         status.starting()
-        command = serve_command(engine.model, engine.device)
+        command = serve_command(models.wanted, engine.device)
         return await ready_engine(status.engine, command=command, url=engine.url)
 
     session = Session(launcher=Launcher(start, status.no_engine), status=status)
-    configuration = Configuration(server, session)
-    _register_lifecycle(server, session, configuration)
+    models = Models(server, session)
+    configuration = Configuration(server, session, models.setting_changed)
+    _register_lifecycle(server, session, configuration, models)
     _register_documents(server, session)
     _register_explain(server, session)
     inline, actions = InlineCompletion(session), CodeActions(server, session)
@@ -56,10 +58,16 @@ def create_server() -> Server:
     feature(at_dispatch(configuration.first(inline.request)))
     _register_actions(server, actions, configuration)
     server.feature("dg/watch")(at_dispatch(configuration.first(Watch(server, session).request)))
+    for method, handler in {
+        "dg/models": models.listed,
+        "dg/downloadModel": models.download,
+        "dg/loadModel": models.load,
+    }.items():
+        server.feature(method)(at_dispatch(configuration.first(handler)))
     return server
 
 
-def _register_lifecycle(server: Server, session: Session, configuration: Configuration) -> None:
+def _register_lifecycle(server: Server, session: Session, configuration: Configuration, models: Models) -> None:
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
         session.capabilities = params.capabilities
@@ -86,6 +94,7 @@ def _register_lifecycle(server: Server, session: Session, configuration: Configu
     def shutdown(_: None) -> None:
         server.was_shut_down = True
         session.suggestions.close()
+        models.close()
         session.statistics.close()
 
 

@@ -109,7 +109,7 @@ async def _found_or_started(
 
 
 async def _first_health(engine: EngineClient, started: _Started, before: int | None) -> Health:
-    """The health of the engine that was started; of the one with the pid `before` only where that stays in its place."""
+    """The health of the engine that was started; that of the pid `before` only where it stays in its place."""
     give_up = time.monotonic() + _PATIENCE_S
     while time.monotonic() < give_up:
         ended = started.process.poll()

@@ -25,12 +25,14 @@ _KEYS = {field.name for field in dataclasses.fields(Settings)}
 class Configuration:
     """Reads the settings: the configuration lies over the initialization options, these over the defaults.
 
-    A wrong value leaves the setting as it is, and the user hears of it once, until it was right.
+    A wrong value leaves the setting as it is, and the user hears of it once, until it was right. `on_model` hears when
+    the engine's model changes.
     """
 
-    def __init__(self, server: LanguageServer, session: Session) -> None:
+    def __init__(self, server: LanguageServer, session: Session, on_model: Callable[[], None]) -> None:
         self._server = server
         self._session = session
+        self._on_model = on_model
         self._base = Settings()
         self._base_complaints: list[str] = []
         self._reported: set[str] = set()
@@ -114,6 +116,8 @@ class Configuration:
         self._session.settings, complaints = updated(self._base, given, before)
         if self._session.settings.inline != before.inline:
             self._session.status.turned_on()  # if they are still turned off, the next request tells
+        if self._session.settings.engine.model != before.engine.model:
+            self._on_model()
         self._report(complaints)
 
     def _report(self, complaints: list[str]) -> None:

@@ -16,24 +16,35 @@ _CREATE_TIMEOUT_S = 2.0
 class WorkDone:
     """One work-done progress in the editor; does nothing where the editor cannot show it."""
 
-    def __init__(self, server: LanguageServer, token: str | None) -> None:
+    def __init__(self, server: LanguageServer, token: str | int | None) -> None:
         self._server = server
         self._token = token
 
     @classmethod
-    async def begin(cls, server: LanguageServer, title: str, *, cancellable: bool = False) -> WorkDone:
-        """Open a progress with a percentage, titled `title`."""
-        window = server.client_capabilities.window
-        if not (window and window.work_done_progress):
-            return cls(server, None)
-        token, progress = str(uuid.uuid4()), server.work_done_progress
-        try:
-            # shield: a reply that comes after this task was cancelled must still find its future.
-            await asyncio.wait_for(asyncio.shield(progress.create_async(token)), _CREATE_TIMEOUT_S)
-        except (JsonRpcException, asyncio.TimeoutError):
+    async def begin(
+        cls, server: LanguageServer, title: str, *, cancellable: bool = False, token: str | int | None = None
+    ) -> WorkDone:
+        """Open a progress with a percentage, titled `title`; under the editor's own `token` where it sent one."""
+        progress = server.work_done_progress
+        if token is None and (token := await cls._created(server)) is None:
             return cls(server, None)
         progress.begin(token, types.WorkDoneProgressBegin(title=title, cancellable=cancellable, percentage=0))
         return cls(server, token)
+
+    @staticmethod
+    async def _created(server: LanguageServer) -> str | None:
+        """A token that the editor accepts; None where it shows no progress."""
+        window = server.client_capabilities.window
+        if not (window and window.work_done_progress):
+            return None
+        token = str(uuid.uuid4())
+        try:
+            # shield: a reply that comes after this task was cancelled must still find its future.
+            creation = server.work_done_progress.create_async(token)
+            await asyncio.wait_for(asyncio.shield(creation), _CREATE_TIMEOUT_S)
+        except (JsonRpcException, asyncio.TimeoutError):
+            return None
+        return token
 
     def on_cancel(self, callback: Callable[[], object]) -> None:
         """Call `callback` when the user cancels the progress."""

@@ -85,9 +85,12 @@ class Status:
             return State("slow", "Warning", _slow(self.latency, health.device), busy)
         return State("busy" if busy else "ready", "Normal", f"Ready: {health.model} on {health.device}", busy)
 
-    def starting(self) -> None:
-        """Show that an engine is looked for or started, and whether it is in the place of one that ended."""
-        self._gone = self._gone or self.health is not None
+    def starting(self, *, replacing: bool = False) -> None:
+        """Show that an engine is looked for or started, and whether it is in the place of one that ended.
+
+        With `replacing` that end is wanted.
+        """
+        self._gone = not replacing and (self._gone or self.health is not None)
         self.health, self._starting = None, True
         self._send()
 
@@ -174,9 +177,9 @@ class Status:
         self.latency.add(ms, cut=cut)
         self._send()
 
-    def tell(self, message: str) -> None:
+    def tell(self, message: str, kind: types.MessageType = types.MessageType.Info) -> None:
         """Show one line to a user who asked for something by hand."""
-        self._server.window_show_message(types.ShowMessageParams(type=types.MessageType.Info, message=message))
+        self._server.window_show_message(types.ShowMessageParams(type=kind, message=message))
 
     @contextmanager
     def busy(self) -> Iterator[None]:

@@ -65,11 +65,18 @@ def framed(content: Message) -> bytes:
 class LspSession:
     """One `dg-lsp` process. Requests of the server are answered by `answers[method]` (default null) and kept."""
 
-    def __init__(self, runtime_folder: Path, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        runtime_folder: Path,
+        arguments: tuple[str, ...] = (),
+        more_environment: dict[str, str] | None = None,
+    ) -> None:
         environment = {**os.environ, "DG_RUNTIME_DIR": str(runtime_folder), "XDG_DATA_HOME": str(runtime_folder)}
+        environment |= more_environment or {}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dg_lsp", *arguments],
             env=environment,
+            cwd=runtime_folder,  # not where packages lie that `-m` would import
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -286,6 +293,12 @@ class ScriptedEngine:
             return self._client.get("/health").is_success
         except httpx.TransportError:
             return False
+
+
+def scripted_cli() -> dict[str, str]:
+    """The environment in which `dg-engine` is the one of `scripted_cli`."""
+    here = Path(__file__).parent
+    return {"PYTHONPATH": os.pathsep.join(map(str, (here / "scripted_cli", here, here.parents[1])))}
 
 
 StartEngine = Callable[..., ScriptedEngine]

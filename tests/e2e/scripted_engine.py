@@ -37,6 +37,7 @@ def script(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--load-ms", type=float, default=0)
     parser.add_argument("--load-error", default="")
     parser.add_argument("--language", action="append", default=[])
+    parser.add_argument("--model", default="scripted")
     parser.add_argument("--middle", action="append")
     parser.add_argument("--name-the-place", action="store_true")
     parser.add_argument("--die-at-step", type=int, default=0)
@@ -47,8 +48,8 @@ def script(arguments: list[str]) -> argparse.Namespace:
     return options
 
 
-def application() -> Starlette:
-    options = script([])
+def application(*arguments: str) -> Starlette:
+    options = script(list(arguments))
     seen: list[dict[str, Any]] = []
 
     async def begin_anew(request: Request) -> JSONResponse:
@@ -64,7 +65,7 @@ def application() -> Starlette:
                 Health(
                     state=state,  # type: ignore[arg-type]
                     progress=min(loaded, 1.0),
-                    model="scripted",
+                    model=options.model,
                     device="none",
                     version="0",
                     pid=os.getpid(),
