@@ -104,8 +104,11 @@ class Protocol(LanguageServerProtocol):
 def _mend(data: dict[str, Any]) -> None:
     """Read null as "not there" where a text is opened or edited: for its version, and the range of all of it (T12).
 
-    Emacs (lsp-mode) writes null for the empty object of a client that takes inline completion.
+    Emacs (lsp-mode) writes null for the empty object of a client that takes inline completion. A request of our own may
+    come without parameters, as JSON-RPC allows.
     """
+    if str(data.get("method")).startswith("dg/"):
+        data.setdefault("params", None)
     match data:
         case {
             "method": types.TEXT_DOCUMENT_DID_OPEN | types.TEXT_DOCUMENT_DID_CHANGE,

@@ -79,6 +79,11 @@ def test_the_models_are_listed(lsp: LspSession) -> None:
     ]
 
 
+def test_parameters_may_be_left_out(lsp: LspSession) -> None:
+    lsp.raw(framed({"jsonrpc": "2.0", "id": 99, "method": "dg/models"}))
+    assert lsp.response(99)["result"]
+
+
 def test_a_model_is_downloaded_with_progress_and_then_loaded(lsp: LspSession, folder: Path) -> None:
     params = {"name": "small", "workDoneToken": "mine"}
     downloaded = lsp.ask("dg/downloadModel", params)["result"]

@@ -251,10 +251,12 @@ def code(
 
     Everything of it lies in `root`, which is the engine's runtime folder.
 
-    `remote_settings` are those of scope machine; by default the Python of the tests. Afterwards the editor, the
-    language server and the engine are ended, and no process may be left.
+    `remote_settings` are those of scope machine; by default the Python of the tests. Where they name no model it is
+    `dg-default`, and no other is offered. Afterwards the editor, the language server and the engine are ended, and no
+    process may be left.
     """
     remote = {"dg.interpreter": sys.executable} if remote_settings is None else remote_settings
+    remote = {"dg.engine.model": "dg-default"} | remote
     for kind, given in {"User": _SETTINGS | (settings or {}), "Machine": remote}.items():
         (root / "data" / kind).mkdir(parents=True)
         (root / "data" / kind / "settings.json").write_text(json.dumps(given))

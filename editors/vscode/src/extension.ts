@@ -1,9 +1,11 @@
 import { commands, type ExtensionContext, type LogOutputChannel, type TextEditor, window, workspace } from "vscode";
+import type { LanguageClient } from "vscode-languageclient/node";
 import { FILLS, runAction } from "./actions";
 import { stopEngine } from "./engine";
 import { findServer, type ServerCommand } from "./environment";
 import { Installation, type Outcome } from "./installation";
 import { showMenu } from "./menu";
+import { chooseModel, offerModel } from "./modelPicker";
 import { Pause } from "./pause";
 import { endAll, ending, NEUTRAL_FOLDER } from "./processes";
 import { askOnce, confirmAnew, problem, tell } from "./questions";
@@ -69,6 +71,9 @@ class Extension {
     }
     if (this.command) {
       await this.server.start(this.command);
+      if (this.server.running) {
+        offerModel(this.server.running, this.context.globalState).catch((error: unknown) => this.output.warn(String(error)));
+      }
     } else if (await this.installation.lock.isHeld()) {
       this.status.set({ busy: true, message: "Another window installs the server", kind: "Normal" });
       void this.installation.lock.whenFree().then(() => this.start());
@@ -92,13 +97,14 @@ class Extension {
       "dg.log": () => this.output.show(),
       "dg.settings": () => commands.executeCommand("workbench.action.openSettings", "@ext:dg-lsp.dg-lsp"),
       "dg.doctor": () => this.doctor(),
+      "dg.chooseModel": () => this.withServer(chooseModel),
       "dg.why": () => this.why(),
       "dg.pauseFile": () => this.inEditor(({ document }) => this.pause.toggleFile(document)),
       "dg.pauseLanguage": () => this.inEditor(({ document }) => this.pause.toggleLanguage(document)),
       "dg.pause": () => this.pause.toggleAll(),
     };
     for (const [command, title] of Object.entries(FILLS)) {
-      handlers[command] = () => this.inEditor((editor) => this.fill(editor, title));
+      handlers[command] = () => this.inEditor((editor) => this.withServer((client) => runAction(client, editor, title)));
     }
     for (const [command, handler] of Object.entries(handlers)) {
       this.context.subscriptions.push(commands.registerCommand(command, handler));
@@ -189,13 +195,13 @@ class Extension {
     await client.sendRequest("workspace/executeCommand", { command: "dg.explain", arguments: uri ? [uri] : [] });
   }
 
-  private async fill(editor: TextEditor, title: string): Promise<void> {
+  private withServer(act: (client: LanguageClient) => unknown): unknown {
     const client = this.server.running;
     if (client === undefined) {
       void window.showInformationMessage(`dg-lsp: ${this.status.now.message}`);
-      return;
+      return undefined;
     }
-    await runAction(client, editor, title);
+    return act(client);
   }
 
   private inEditor(act: (editor: TextEditor) => unknown): unknown {

@@ -19,7 +19,8 @@ function choices(pause: Pause, document: TextDocument | undefined): Choice[] {
     { label: toggled("everywhere", pause.hasAll()), run: () => pause.toggleAll() },
     { label: "", kind: QuickPickItemKind.Separator },
     { label: "$(question) Why no suggestion?", run: () => commands.executeCommand("dg.why") },
-    { label: "$(settings-gear) Model and settings", run: () => commands.executeCommand("dg.settings") },
+    { label: "$(chip) Choose a model…", run: () => commands.executeCommand("dg.chooseModel") },
+    { label: "$(settings-gear) Settings", run: () => commands.executeCommand("dg.settings") },
     { label: "$(debug-restart) Restart the server", run: () => commands.executeCommand("dg.restart") },
     {
       label: "$(debug-stop) Stop the engine",
