@@ -17,6 +17,9 @@ EDITORS = Path(os.environ.get("DG_EDITORS", REPOSITORY / ".editors"))
 VERSIONS = {"0.12": "forky", "0.10": "trixie"}
 """The versions tested, with the Debian suites that have them."""
 
+MODULE = [sys.executable, "-m", "dg_lsp"]
+"""The server as a module, which takes its packages from PYTHONPATH."""
+
 _GHOST = """
 local found = {}
 for _, name in ipairs({ 'nvim.lsp.inline_completion', 'dg.ghost' }) do
@@ -62,13 +65,21 @@ def command(version: str) -> list[str]:
 class Neovim:
     """One Neovim; `lua` runs in it, `type` types, and `ghost` reads what is suggested."""
 
-    def __init__(self, version: str, home: Path, runtime: Path, **options: Any) -> None:
+    def __init__(
+        self,
+        version: str,
+        home: Path,
+        runtime: Path,
+        *,
+        more_environment: dict[str, str] | None = None,
+        **options: Any,
+    ) -> None:
         self.version = version
         self.home = home
         address = home / "nvim.sock"
         self.process = subprocess.Popen(
             [*command(version), "--headless", "--listen", str(address)],
-            env=environment(home, runtime, options),
+            env=environment(home, runtime, options) | (more_environment or {}),
             cwd=home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

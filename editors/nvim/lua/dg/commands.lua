@@ -117,6 +117,17 @@ local function switch(on)
   end
 end
 
+local function model(what)
+  if what == 'stop' then
+    require('dg.model').stop()
+    return
+  end
+  local of = server()
+  if of then
+    require('dg.model').choose(of)
+  end
+end
+
 local WHERE = { 'buffer', 'filetype' }
 
 ---@type table<string, dg.Command>
@@ -135,6 +146,7 @@ local commands = {
     end,
   },
   stop_engine = { help = 'end the engine, which frees its memory; the next request starts another', run = stop_engine },
+  model = { help = 'choose a model, or stop its download', arguments = { 'stop' }, run = model },
   enable = { help = 'suggestions come by themselves: everywhere, or here', arguments = WHERE, run = switch(true) },
   disable = { help = 'suggestions come on request alone: everywhere, or here', arguments = WHERE, run = switch(false) },
   status = { help = 'how the server is', run = status },

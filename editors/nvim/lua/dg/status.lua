@@ -9,13 +9,29 @@ local M = {}
 ---@type table<integer, dg.Status> What each server told last, by its client: projects have servers of their own.
 local last = {}
 
+---@type string? The download of a model, in a few words.
+local download
+
+--- Redraw the statusline and fire `User DgStatus`.
+---@param data dg.Status?
+local function changed(data)
+  vim.api.nvim_exec_autocmds('User', { pattern = 'DgStatus', modeline = false, data = data })
+  vim.cmd.redrawstatus({ bang = true })
+end
+
+--- Show that a model is being downloaded (nil: no more).
+---@param text string?
+function M.downloading(text)
+  download = text
+  changed()
+end
+
 --- Take what a server told (nil: it is gone), redraw the statusline and fire `User DgStatus`.
 ---@param client_id integer
 ---@param status dg.Status?
 function M.set(client_id, status)
   last[client_id] = status
-  vim.api.nvim_exec_autocmds('User', { pattern = 'DgStatus', modeline = false, data = status })
-  vim.cmd.redrawstatus({ bang = true })
+  changed(status)
 end
 
 --- What a server told last.
@@ -37,6 +53,8 @@ function M.text()
     return 'dg ' .. status.kind:lower()
   elseif not vim.startswith(status.message, 'Ready') then
     return 'dg: ' .. status.message:gsub(',? (%d+) %%', ' %1/100')
+  elseif download then
+    return 'dg: ' .. download
   elseif not require('dg.suggest').on(buf) then
     return 'dg off'
   end

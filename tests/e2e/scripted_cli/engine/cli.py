@@ -53,7 +53,10 @@ def models(_: argparse.Namespace) -> int:
         }
         for name, size, languages in (("dg-default", 0, ["python"]), ("small", SIZE, ["python", "go"]))
     ]
-    rows.append({**rows[1], "name": "huge", "fits": False, "why_not": "needs 60.0 GB of memory, 8.0 GB are free"})
+    why_not = "needs 60.0 GB of memory, 8.0 GB are free"
+    rows.append(
+        {**rows[1], "name": "huge", "downloaded": False, "recommended": False, "fits": False, "why_not": why_not}
+    )
     print(json.dumps(rows))
     return 0
 
