@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """The engine that is started when none runs; a running one keeps its model until `dg-engine stop`.
+    """The engine that is started when none runs; a running one keeps its device until `dg-engine stop`.
 
     `url` is that of an engine elsewhere, which is used instead and never started. `model` is a downloaded
     model's name, a folder or a file; "" leaves the choice to the engine: the best one that fits the machine.
