@@ -120,7 +120,7 @@ async def _first_health(engine: EngineClient, started: _Started, before: int | N
                 return health
         except EngineUnavailable:
             pass
-        if started.failed:
+        if ended:  # asked before the health was: the engine of a window that won the race would have answered
             raise started.failure()
         await asyncio.sleep(_POLL_S)
     raise EngineUnavailable(f"the engine did not answer within {_PATIENCE_S:.0f} s: see its log {log_path()}")
@@ -151,17 +151,12 @@ class _Started:
     process: subprocess.Popen[bytes]
     log_begin: int
 
-    @property
-    def failed(self) -> bool:
-        """True when it has ended with an error."""
-        return bool(self.process.poll())
-
     async def fails(self) -> bool:
         """True when it ends with an error within a second: it closes its socket a little before its end."""
         give_up = time.monotonic() + _END_S
         while self.process.poll() is None and time.monotonic() < give_up:
             await asyncio.sleep(_POLL_S)
-        return self.failed
+        return bool(self.process.poll())
 
     def failure(self) -> EngineUnavailable:
         """Why it ended: the last line that it wrote."""

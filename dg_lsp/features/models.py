@@ -118,18 +118,17 @@ class Models:
 
     async def _offered(self, name: str) -> None:
         await asyncio.sleep(_TYPING_S)
-        if self._session.status.health is None or self._session.settings.engine.url:
+        health = self._session.status.health
+        if not name or health is None or self._session.settings.engine.url:
             return  # an engine that is started later has the model
         rows = await _rows()
-        running = next((row["name"] for row in rows if row["loaded"]), self._session.status.health.model)
-        row = next((row for row in rows if (row["name"] == name if name else row["recommended"])), None)
-        if running == (row["name"] if row else name):
+        running = next((row["name"] for row in rows if row["loaded"]), health.model)
+        if running == name:
             return
-        missing = bool(name and row and not row["downloaded"])
-        action = f"Download it ({_size(row['size_bytes'])}) and load it" if row and missing else LOAD
-        what = f"dg.engine.model is {name} now" if name else "dg.engine.model is empty now (the best model at hand)"
-        if await self._asked(f"dg-lsp: {what}; the engine still runs {running}.", action):
-            await self._or_told(self._taken(name, missing), f"{name or 'the best model at hand'} was not loaded")
+        missing = next((row for row in rows if row["name"] == name and not row["downloaded"]), None)
+        action = f"Download it ({_size(missing['size_bytes'])}) and load it" if missing else LOAD
+        if await self._asked(f"dg-lsp: dg.engine.model is {name} now; the engine still runs {running}.", action):
+            await self._or_told(self._taken(name, missing is not None), f"{name} was not loaded")
 
     async def _taken(self, name: str, missing: bool) -> None:
         if not missing or await self._downloaded(name):
