@@ -21,7 +21,7 @@ OnHealth = Callable[[Health], Awaitable[None]]
 
 _PATIENCE_S = 60.0
 _POLL_S = 0.05
-_END_S = 1.0
+_END_S = 10.0
 _ENGINE_PACKAGES = ("torch", "safetensors", "tokenizers", "starlette", "uvicorn")
 
 
@@ -42,6 +42,8 @@ async def ready_engine(
             health, started = await _found_or_started(engine, command or serve_command(), replace)
         health = await _when_loaded(engine, health, started, on_health)
         if health.state == "error":
+            if started:
+                await started.fails()  # else the next start would find it
             raise EngineUnavailable(f"the engine could not load its model: {health.message}")
     except BaseException:
         await engine.close()
@@ -152,7 +154,7 @@ class _Started:
     log_begin: int
 
     async def fails(self) -> bool:
-        """True when it ends with an error within a second: it closes its socket a little before its end."""
+        """True when it ends with an error, which is waited for: its socket is closed, or it said why, before that."""
         give_up = time.monotonic() + _END_S
         while self.process.poll() is None and time.monotonic() < give_up:
             await asyncio.sleep(_POLL_S)

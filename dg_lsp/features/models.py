@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lsprotocol import types
@@ -123,7 +124,7 @@ class Models:
             return  # an engine that is started later has the model
         rows = await _rows()
         running = next((row["name"] for row in rows if row["loaded"]), health.model)
-        if running == name:
+        if running in (name, Path(name).name, Path(name).stem):  # a folder or file is known by its last part
             return
         missing = next((row for row in rows if row["name"] == name and not row["downloaded"]), None)
         action = f"Download it ({_size(missing['size_bytes'])}) and load it" if missing else LOAD

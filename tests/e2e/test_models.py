@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from lsp_session import (
     scripted_cli,
     short_folder,
 )
+
+from engine.weights.catalogue import PACKAGED
 
 PUSHED = {**FULL_CAPABILITIES, "workspace": {}}
 QUESTION = "window/showMessageRequest"
@@ -226,3 +229,29 @@ def test_with_an_engine_elsewhere_its_model_is_chosen_there(folder: Path) -> Non
         assert len(session.shown()) == 2
     finally:
         session.close()
+
+
+def test_the_real_engine_is_replaced_and_stays_where_a_model_is_of_no_use(folder: Path) -> None:
+    copy, empty = folder / "copy", folder / "empty"
+    shutil.copytree(PACKAGED, copy)
+    empty.mkdir()
+    session = LspSession(folder, more_environment={"DG_MODELS_DIR": str(folder), "OMP_NUM_THREADS": "1"})
+    try:
+        session.initialize(PUSHED, initializationOptions={"engine": {"model": "dg-default"}})
+        session.until_ready(within_s=60)
+        first = session.ask("dg/status")["result"]["engine_pid"]
+        assert [row["name"] for row in session.ask("dg/models")["result"] if row["loaded"]] == ["dg-default"]
+        loading = session.send("dg/loadModel", {"name": str(copy)})
+        assert session.response(loading, within_s=60)["result"] == {"name": str(copy)}
+        second = session.ask("dg/status")["result"]["engine_pid"]
+        assert second != first
+
+        loading = session.send("dg/loadModel", {"name": str(empty)})
+        assert session.response(loading, within_s=60)["result"] is None
+        assert "config.json" in session.shown()[-1]
+        eventually(lambda: session.ask("dg/status")["result"]["state"] == "ready")
+        command = Path(f"/proc/{session.ask('dg/status')['result']['engine_pid']}/cmdline").read_text().split("\0")
+        assert str(copy) in command
+    finally:
+        session.close()
+        end_engine(folder)
