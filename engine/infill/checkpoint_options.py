@@ -32,6 +32,8 @@ class InfillShape:
     denoiser: bool = True  # False: the weights only read causally
     newline_in_head: bool = True  # whether the newline that starts the cursor's line is tokenized with that line
     fim: FimForm | None = None  # the causal fill-in-the-middle form, if trained so
+    block_tokens: int = 64  # of a causal draft of several lines
+    block_drafts: int = 1  # such drafts followed at once
     languages: tuple[str, ...] = ()  # identifiers of those trained on; empty: not known, or all
     calibration: Calibration | None = None  # what makes of scores a confidence; None: the mean probability is taken
     ngram_trust: Trust | None = None  # how far the file's own n-grams are believed; None: not at all

@@ -77,6 +77,8 @@ def _load_decoder(
         context_tokens=min(_CONTEXT_TOKENS[device.type], network.config.max_positions // 2),
         head_tokens=_GAP_TOKENS,
         gap_tokens=(_GAP_TOKENS,),
+        block_tokens=_GAP_TOKENS,
+        block_drafts=3,
     )
     tokens.prepare()
     return LoadedModel(network, tokens, shape, settings, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from engine.model.token_tree import ROOT, TokenTree
 _SUFFIX_BEGINNING = 16  # characters of the suffix with which a token may say that the middle is over
 HEALED_TOKENS = 4  # given back at most at a cursor inside a word
 KEPT = 24  # middles answered at most
+_TEMPERATURE = 0.7  # of drawn middles
 ENOUGH = 6  # middles that nothing still open can beat: then the search ends (of 600 holes as many are right as with 12)
 
 
@@ -48,56 +50,85 @@ class _Next:
     place: int
 
 
-@torch.inference_mode()
-def search(
-    reader: Reader,
-    *,
-    width: int,
-    limit: int,
-    proceed: Callable[[str], bool],
-    line: bool,
-    forbidden: Callable[[str], bool] = lambda text: False,
-) -> list[str]:
-    """Middles of at most `limit` tokens, the most likely first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How a search goes on and ends.
 
-    `proceed` sees every begun middle and answers whether it may go on; those that are `forbidden` are not followed.
-    With `line` a middle ends with its line, and may end after any token (how likely, the chance of the suffix there
-    tells); without, where the model ends it.
+    A middle has at most `limit` tokens. `proceed` sees every begun middle and answers whether it may go on; those that
+    are `forbidden` are not followed. With `line` a middle ends with its line, and may end after any token (how likely,
+    the chance of the suffix there tells); without, where the model ends it. `on_step` gets the likeliest begun middle
+    after every pass. A `seed` other than 0 draws middles at random instead of taking the likeliest.
+    """
+
+    width: int
+    limit: int
+    line: bool
+    proceed: Callable[[str], bool] = lambda text: True
+    forbidden: Callable[[str], bool] = lambda text: False
+    on_step: Callable[[str], None] = lambda text: None
+    seed: int = 0
+
+
+@torch.inference_mode()
+def search(reader: Reader, rules: Rules) -> list[str]:
+    """Returns middles, the most likely first.
 
     The last tokens of the head are given back and their text demanded of the first new ones ("token healing"): a
     cursor inside a word would otherwise force a split that the model has not seen.
     """
-    start = _Start.of(reader, width)
+    start = _Start.of(reader, rules.width)
+    chance = _chance(rules.seed)
     found: dict[str, float] = {}
     beam = [Hypothesis((), "", 0.0, ROOT)]
-    for _ in range(limit):
-        grown: list[tuple[float, tuple[int, ...], int]] = []
+    for _ in range(rules.limit):
+        grown: list[tuple[float, float, tuple[int, ...], int]] = []
         for hypothesis, following in zip(beam, start.next_tokens(beam), strict=True):
-            if line:
+            if rules.line:
                 _keep(found, hypothesis.text, hypothesis.total + math.log(max(following.end, LEAST)))
             for probability, token in following.likeliest:
-                grown.append((hypothesis.total + math.log(probability), (*hypothesis.ids, token), following.place))
+                total = hypothesis.total + math.log(probability)
+                grown.append((total + chance(), total, (*hypothesis.ids, token), following.place))
         beam = []
-        for total, ids, place in nlargest(3 * width, grown):
+        for _, total, ids, place in nlargest(3 * rules.width, grown):
             hypothesis = Hypothesis(ids, start.text(ids), total, place)
-            if forbidden(hypothesis.text):
-                continue
-            if ids[-1] in start.ends:
-                _keep(found, hypothesis.text, total)
-            elif line and "\n" in hypothesis.text:
-                _keep(found, hypothesis.text.split("\n", 1)[0], total)
-            elif period := looping(ids):
-                _keep(found, start.text(ids[: -2 * period]), total)
-            elif not proceed(hypothesis.text):
-                _keep(found, hypothesis.text, total)
-            elif len(beam) < width:
+            if not _ends(found, hypothesis, start, rules) and len(beam) < rules.width:
                 beam.append(hypothesis)
         if not beam or _settled(found, beam[0].total):
             break
+        rules.on_step(beam[0].text)
     else:
         for hypothesis in beam:
             _keep(found, hypothesis.text, hypothesis.total)
     return sorted(found, key=lambda text: -found[text])[:KEPT]
+
+
+def _ends(found: dict[str, float], hypothesis: Hypothesis, start: _Start, rules: Rules) -> bool:
+    """True when a begun middle goes no further; unless it is forbidden it is kept then."""
+    text, total, ids = hypothesis.text, hypothesis.total, hypothesis.ids
+    if rules.forbidden(text):
+        return True
+    if ids[-1] in start.ends:
+        _keep(found, text, total)
+    elif rules.line and "\n" in text:
+        _keep(found, text.split("\n", 1)[0], total)
+    elif period := looping(ids):
+        _keep(found, start.text(ids[: -2 * period]), total)
+    elif not rules.proceed(text):
+        _keep(found, text, total)
+    else:
+        return False
+    return True
+
+
+def _chance(seed: int) -> Callable[[], float]:
+    """Returns what is added to log-probabilities before the likeliest are taken: Gumbel noise, or nothing for seed 0.
+
+    Taking the largest of log-probabilities with Gumbel noise draws without replacement (arXiv:1903.06059).
+    """
+    if seed == 0:
+        return lambda: 0.0
+    draw = random.Random(seed)
+    return lambda: -_TEMPERATURE * math.log(-math.log(draw.random() or LEAST))
 
 
 def _keep(found: dict[str, float], text: str, total: float) -> None:

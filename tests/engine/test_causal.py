@@ -10,7 +10,7 @@ import torch
 
 from engine.infill import causal
 from engine.infill.layout import lay_out
-from engine.infill.search import looping, search
+from engine.infill.search import Rules, looping, search
 from engine.protocol import FillRequest
 
 PREFIX = "import os\n\n\ndef size(path):\n    return os.pa"
@@ -25,7 +25,7 @@ def reader(model):
 
 def test_a_draft_goes_on_from_inside_a_word(model, reader):
     """Token healing: the joined text is one the tokenizer would make, not a word forced apart at the cursor."""
-    text = search(reader, width=1, limit=8, proceed=lambda _: True, line=False)[0]
+    text = search(reader, Rules(width=1, limit=8, line=False))[0]
     pieces = [model.tokens.decode([i]) for i in model.tokens.encode("\n    return os.pa" + text)]
     assert any(piece.startswith("pa") for piece in pieces)
 
@@ -36,17 +36,29 @@ def test_a_word_that_the_cursor_cuts_into_several_tokens_can_still_become_one(mo
     layout = lay_out(request, model.tokens, model.shape)
     reader = model.reader(request, layout)
     assert len(model.tokens.encode("dictionar")) > len(model.tokens.encode("dictionary"))
-    assert "y" in search(reader, width=8, limit=8, proceed=lambda _: True, line=True)
+    assert "y" in search(reader, Rules(width=8, limit=8, line=True))
 
 
 def test_a_draft_ends_when_told_to(reader):
     seen = []
-    search(reader, width=1, limit=8, proceed=lambda text: bool(seen.append(text)), line=False)
+    search(reader, Rules(width=1, limit=8, line=False, proceed=lambda text: bool(seen.append(text))))
     assert len(seen) == 1
 
 
+def test_a_forbidden_beginning_is_not_followed(reader):
+    (first, *_) = search(reader, Rules(width=4, limit=8, line=True))
+    found = search(reader, Rules(width=4, limit=8, line=True, forbidden=lambda text: text.startswith(first[:2])))
+    assert found
+    assert not any(text.startswith(first[:2]) for text in found)
+
+
+def test_a_seed_draws_other_middles_and_the_same_ones_again(reader):
+    first, again, other = (search(reader, Rules(width=4, limit=8, line=True, seed=seed)) for seed in (1, 1, 2))
+    assert first == again != other
+
+
 def test_middles_of_a_line_hold_one_line_and_differ(reader):
-    found = search(reader, width=4, limit=8, proceed=lambda _: True, line=True)
+    found = search(reader, Rules(width=4, limit=8, line=True))
     assert len(found) == len(set(found)) > 4
     assert not any("\n" in text or not text.strip() for text in found)
 

@@ -19,7 +19,7 @@ def test_bfloat16_where_the_hardware_computes_with_it(device, units, dtype, monk
 
 def test_the_user_decides():
     assert choose_dtype("float32", torch.device("cuda")) == torch.float32
-    with pytest.raises(ValueError, match="unknown dtype 'int3'; use auto, float32 or bfloat16"):
+    with pytest.raises(ValueError, match="unknown dtype 'int3'; use auto, int8, float32 or bfloat16"):
         choose_dtype("int3", torch.device("cpu"))
 
 
