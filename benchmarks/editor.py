@@ -94,10 +94,10 @@ class Editor:
 
 
 @asynccontextmanager
-async def editor(model: str = "") -> AsyncIterator[Editor]:
+async def editor(model: str = "", inline: Message | None = None) -> AsyncIterator[Editor]:
     """An editor whose engine is ready; both end with the block.
 
-    `model` is a folder or a name, "" what the server takes by itself. Raises `EngineUnavailable`, `LspError`.
+    `model` is a folder or a name, "" what the server takes by itself; `inline` are settings of `dg.inline`. Raises `EngineUnavailable`, `LspError`.
     """
     with TemporaryDirectory(prefix="dg", dir="/tmp") as folder:  # short: a socket's path has 107 bytes at most
         outside = os.environ.get("DG_RUNTIME_DIR")
@@ -105,7 +105,7 @@ async def editor(model: str = "") -> AsyncIterator[Editor]:
         try:
             async with server_process() as client:
                 name = str(Path(model).absolute()) if Path(model).exists() and model else model
-                await client.initialize({"engine": {"model": name}})
+                await client.initialize({"engine": {"model": name}, "inline": inline or {}})
                 ready = await client.until_ready(lambda status: None)
                 project = Path(folder) / "project"
                 project.mkdir()

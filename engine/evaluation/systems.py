@@ -30,11 +30,12 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a system said to one task, best first, and what it took."""
+    """What a system said to one task, best first, and what it took; `greedy` is what its network says by itself."""
 
     offers: tuple[Offer, ...]
     ms: float
     steps: int | None = None
+    greedy: str | None = None
     shows_candidates: bool = False  # whether `offers` are all that it chose from
 
 
@@ -80,12 +81,13 @@ class Engine:
         }
 
     def answer(self, task: Task) -> Answer:
+        from engine.evaluation import greedy
         from engine.protocol import FillRequest
 
         request = FillRequest(
             prefix=task.prefix,
             suffix=task.suffix_shown,
-            language="python",
+            language=task.language,
             path=task.path,
             single_line=task.one_line,
             max_tokens=task.max_tokens,
@@ -95,7 +97,8 @@ class Engine:
         result = self._run(self._model, request)
         ms = 1000 * (time.perf_counter() - start)
         offers = tuple(Offer(task.cut(c.middle), c.source, c.confidence) for c in result.candidates)
-        return Answer(offers, ms, result.steps, shows_candidates=True)
+        alone = task.cut(greedy.middle(self._model, request))
+        return Answer(offers, ms, result.steps, alone, shows_candidates=True)
 
 
 def _fingerprint(files: list[Path]) -> str:
