@@ -97,7 +97,8 @@ class Editor:
 async def editor(model: str = "", inline: Message | None = None) -> AsyncIterator[Editor]:
     """An editor whose engine is ready; both end with the block.
 
-    `model` is a folder or a name, "" what the server takes by itself; `inline` are settings of `dg.inline`. Raises `EngineUnavailable`, `LspError`.
+    `model` is a folder or a name, "" what the server takes by itself; `inline` are settings of `dg.inline`. Raises
+    `EngineUnavailable` and `LspError`.
     """
     with TemporaryDirectory(prefix="dg", dir="/tmp") as folder:  # short: a socket's path has 107 bytes at most
         outside = os.environ.get("DG_RUNTIME_DIR")

@@ -3,8 +3,8 @@
     python -m benchmarks.typing_replay [--model NAME] [--pauses 75] [--json FILE]
 
 The bodies of fixtures/typing are typed key by key to the real server with an engine of its own. At each pause, a fixed
-list drawn by the seed, ghost text is asked for as an editor does unasked. Where the author goes on exactly as it says it
-is accepted, and typing continues behind it; pauses inside what was accepted do not happen.
+list drawn by the seed, ghost text is asked for as an editor does unasked. Where the author goes on exactly as it says,
+it is accepted and typing continues behind it; pauses inside what was accepted do not happen.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ async def measure(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Type, print, and write the file; the exit status is 0 whatever was shown, 2 for bad input, 3 without an engine."""
+    """Type, print, and write the file; the exit status: 0 whatever was shown, 2 for bad input, 3 without an engine."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.typing_replay", description=__doc__.split("\n")[0])
     parser.add_argument("--model", default="", help="a folder or a downloaded model; default: what the server takes")
     parser.add_argument("--language", metavar="ID", help="only the functions of one language, such as go")

@@ -70,7 +70,7 @@ def _mirror() -> str:
     if named := os.environ.get("DEBIAN_MIRROR"):
         return named
     lists = [*Path("/etc/apt/sources.list.d").glob("*.sources"), Path("/etc/apt/sources.list")]
-    found = [address for file in lists if file.is_file() for address in _URL.findall(file.read_text())]
+    found: list[str] = [address for file in lists if file.is_file() for address in _URL.findall(file.read_text())]
     if not found:
         raise EvaluationError("no Debian mirror found: set DEBIAN_MIRROR, or leave Go and Rust out by --language")
     return found[0]

@@ -13,10 +13,10 @@ from engine.infill.search import search
 from engine.protocol import FillRequest
 
 RULE = (
-    "causal, greedy, cut at the suffix: the likeliest token each time, in the checkpoint's fill-in-the-middle form. Where "
-    "text follows the cursor on its line, the middle ends where that text (its first 12 characters, over line ends where "
-    "the hole may have several lines) reappears; else before the first line that equals the suffix's first one or stands "
-    "further left than the cursor's line."
+    "causal, greedy, cut at the suffix: the likeliest token each time, in the checkpoint's fill-in-the-middle form. "
+    "Where text follows the cursor on its line, the middle ends where that text (12 characters of the suffix, over "
+    "line ends where the hole may have several lines) reappears; else before the first line that equals the suffix's "
+    "first one or stands further left than the cursor's line."
 )
 _KEY = 12  # characters of the suffix whose reappearance ends a middle
 
