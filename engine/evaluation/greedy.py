@@ -24,10 +24,12 @@ _KEY = 12  # characters of the suffix whose reappearance ends a middle
 def middle(model: LoadedModel, request: FillRequest) -> str:
     """The greedy middle of a request; its deadline and candidates are not looked at."""
     layout = lay_out(request, model.tokens, model.shape)
-    reader = replace(model.reader(request, layout, model.encode(layout.context)), ngrams=None)
+    reader = replace(model.reader(request, layout), ngrams=None)
+
+    head = layout.prefix_text.rsplit("\n", 1)[-1]
 
     def cut(text: str) -> str:
-        return cut_at_suffix(text, request.suffix, one_line=request.single_line, indent=layout.indent)
+        return cut_at_suffix(head, text, request.suffix, one_line=request.single_line)
 
     def proceed(text: str) -> bool:
         whole_lines, newline, _ = text.rpartition("\n")
@@ -37,8 +39,8 @@ def middle(model: LoadedModel, request: FillRequest) -> str:
     return cut(drafts[0]) if drafts else ""
 
 
-def cut_at_suffix(text: str, suffix: str, *, one_line: bool, indent: int) -> str:
-    """A continuation up to where it writes the suffix again."""
+def cut_at_suffix(head: str, text: str, suffix: str, *, one_line: bool) -> str:
+    """A continuation up to where it writes the suffix again; `head` is the cursor's line before it."""
     rest = suffix.split("\n", 1)[0]
     if one_line:
         line = text.split("\n", 1)[0]
@@ -46,15 +48,18 @@ def cut_at_suffix(text: str, suffix: str, *, one_line: bool, indent: int) -> str
     if rest.strip():
         at = text.find(suffix[:_KEY].rstrip())
         return text if at < 0 else text[:at]
-    first = next((line.rstrip() for line in suffix.split("\n") if line.strip()), None)
-    head, *lines = text.split("\n")
-    kept = [head]
+    following = next((line.rstrip() for line in suffix.split("\n") if line.strip()), None)
+    first, *lines = (head + text).split("\n")
+    kept = [first]
     for line in lines:
-        left = bool(line.strip()) and len(line) - len(line.lstrip()) < indent
-        if left or line.rstrip() == first:
+        if line.strip() and (_indent(line) < _indent(first) or line.rstrip() == following):
             break
         kept.append(line)
-    return "\n".join(kept)
+    return "\n".join(kept)[len(head) :]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _before_rest(line: str, rest: str) -> str:

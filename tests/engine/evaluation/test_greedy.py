@@ -10,16 +10,17 @@ from engine.protocol import FillRequest
 
 
 @pytest.mark.parametrize(
-    ("text", "suffix", "one_line", "indent", "kept"),
+    ("head", "text", "suffix", "one_line", "kept"),
     [
-        ("a, b)\nmore", ")\n", True, 0, "a, b"),
-        ("f(a))\nmore", ")\n", True, 0, "f(a)"),
-        ("a, b) + 1", ")\n", True, 0, "a, b"),
-        ("x\nreturn x", "\n", True, 0, "x"),
-        ("= 1\n    b = 2):\n  pass", "):\n  pass", False, 4, "= 1\n    b = 2"),
-        ("a = 1\n    return a\n    b", "\n    return a\n", False, 4, "a = 1"),
-        ("a = 1\n\n    b = 2\ndef g():", "\n", False, 4, "a = 1\n\n    b = 2"),
-        ("a = 1\n    b = 2", "\n    c\n", False, 4, "a = 1\n    b = 2"),
+        ("", "a, b)\nmore", ")\n", True, "a, b"),
+        ("", "f(a))\nmore", ")\n", True, "f(a)"),
+        ("", "a, b) + 1", ")\n", True, "a, b"),
+        ("", "x\nreturn x", "\n", True, "x"),
+        ("    ", "= 1\n    b = 2):\n  pass", "):\n  pass", False, "= 1\n    b = 2"),
+        ("    ", "a = 1\n    return a\n    b", "\n    return a\n", False, "a = 1"),
+        ("    ", "a = 1\n\n    b = 2\ndef g():", "\n", False, "a = 1\n\n    b = 2"),
+        ("    ", "a = 1\n    b = 2", "\n    c\n", False, "a = 1\n    b = 2"),
+        ("", "    a = 1\n    b = 2\ndef g():", "\n", False, "    a = 1\n    b = 2"),
     ],
     ids=[
         "rest of the line",
@@ -30,10 +31,11 @@ from engine.protocol import FillRequest
         "equal line",
         "further left",
         "nothing reappears",
+        "further left than its own first line",
     ],
 )
-def test_where_a_continuation_is_cut(text: str, suffix: str, one_line: bool, indent: int, kept: str) -> None:
-    assert cut_at_suffix(text, suffix, one_line=one_line, indent=indent) == kept
+def test_where_a_continuation_is_cut(head: str, text: str, suffix: str, one_line: bool, kept: str) -> None:
+    assert cut_at_suffix(head, text, suffix, one_line=one_line) == kept
 
 
 def test_the_shipped_model_by_itself() -> None:
