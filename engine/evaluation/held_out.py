@@ -41,6 +41,7 @@ class SourceFile:
     package: str
     path: str
     text: str
+    language: str = "python"
 
     @property
     def name(self) -> str:
@@ -181,24 +182,32 @@ def tasks(data: Path | None) -> tuple[list[Task], list[str]]:
     folder = next((place for place in (data, CORPUS) if place and (place / FILES).is_file()), None)
     if folder is None:
         raise EvaluationError(f"{CORPUS / FILES} is not here: run make corpus, or name the folder of {FILES} by --data")
-    files = {file.name: file for file in read(folder / FILES)}
     own = folder / HOLES.name
-    listed = own if own.is_file() else HOLES
+    return tasks_of(HELD_OUT, read(folder / FILES), own if own.is_file() else HOLES)
+
+
+def tasks_of(
+    name: str, files: Iterable[SourceFile], listed: Path, language: str = "python"
+) -> tuple[list[Task], list[str]]:
+    """The tasks of a set: a list's holes in files of a language; and the files that are missing or changed."""
+    known = {file.name: file for file in files}
     found, left_out = list[Task](), list[str]()
     for line in listed.read_text("utf-8").splitlines():
         row = json.loads(line)
-        file = files.get(f"{row['package']}/{row['path']}")
+        if row.get("language", "python") != language:
+            continue
+        file = known.get(f"{row['package']}/{row['path']}")
         if file is None or file.sha256 != row["sha256"]:
             left_out.append(f"{row['package']}/{row['path']}")
             continue
-        found += [task(file, kind, start, end) for kind, start, end in row["holes"]]
+        found += [task(file, kind, start, end, name) for kind, start, end in row["holes"]]
     return found, left_out
 
 
-def task(file: SourceFile, kind: str, start: int, end: int) -> Task:
+def task(file: SourceFile, kind: str, start: int, end: int, set_: str = HELD_OUT) -> Task:
     """The hole at these characters of a file, as a task."""
-    text, name = file.text, f"{HELD_OUT}/{file.name}:{start}-{end}:{kind}"
-    return Task(name, HELD_OUT, kind, text[:start], text[start:end], text[end:], file.path)
+    text, name = file.text, f"{set_}/{file.name}:{start}-{end}:{kind}"
+    return Task(name, set_, kind, text[:start], text[start:end], text[end:], file.path, language=file.language)
 
 
 def read(path: Path) -> list[SourceFile]:
@@ -215,6 +224,8 @@ def listing(drawn: Iterable[tuple[str, SourceFile, _Span]]) -> str:
     rows: dict[str, dict[str, Any]] = {}
     for kind, file, span in drawn:
         new = {"package": file.package, "path": file.path, "sha256": file.sha256, "holes": []}
+        if file.language != "python":
+            new["language"] = file.language
         rows.setdefault(file.name, new)["holes"].append([kind, *span])
     return "".join(json.dumps(rows[name], separators=(",", ":")) + "\n" for name in sorted(rows))
 

@@ -12,13 +12,14 @@ import json
 import os
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.evaluation.tasks import EvaluationError, Task, Unreachable
+from engine.evaluation.tasks import SAMPLED, EvaluationError, Task, Unreachable, choose
 
 _COMMIT = "88062ff9859c875d04db115b698ed4b0f0395170"
 _URL = f"https://raw.githubusercontent.com/openai/human-eval-infilling/{_COMMIT}/data/"
@@ -41,6 +42,8 @@ FILES = {  # set: file, sha256
     ),
 }
 
+SAMPLE, SAMPLE_SEED = 300, 0  # tasks of the long sets that are drawn for the short ones, the same for everybody
+
 
 def cache_folder() -> Path:
     """Where downloaded files are kept."""
@@ -50,7 +53,11 @@ def cache_folder() -> Path:
 
 def tasks(name: str, data: Path | None) -> list[Task]:
     """The tasks of one set, from the folder `data`, else the cache, else downloaded. Raises `EvaluationError`."""
-    return list(read(find(name, data), name))
+    whole = SAMPLED.get(name, name)
+    found = list(read(find(whole, data), whole))
+    if name == whole:
+        return found
+    return [replace(task, set=name) for task in choose(found, SAMPLE, SAMPLE_SEED)]
 
 
 def find(name: str, data: Path | None) -> Path:

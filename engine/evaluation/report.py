@@ -41,6 +41,7 @@ def _head(summary: Summary) -> list[str]:
         f"* machine that asked: {_plain(run['machine'])}\n"
         f"* truncation rule: {run['rules']['truncation']}\n"
         f"* {run['rules']['n-gram']}\n"
+        f"* {run['rules']['greedy']}\n"
         "* Abstentions (nothing offered) count as failures. The reference answer itself scores 100 in every column, "
         "the row `empty middle` is the floor.\n"
         "* ± is one standard error (binomial for shares); answers of the same file or problem are not independent, "

@@ -14,11 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from engine.evaluation import baselines, held_out, humaneval_infilling, report, sandbox
+from engine.evaluation import baselines, held_out, humaneval_infilling, recent, report, sandbox
+from engine.evaluation.greedy import RULE as GREEDY_RULE
 from engine.evaluation.machine import machine, versions
 from engine.evaluation.scoring import WHOLE, Record, Score, judge
 from engine.evaluation.systems import System
-from engine.evaluation.tasks import HELD_OUT, TRUNCATION, EvaluationError, Task, choose, counts
+from engine.evaluation.tasks import HELD_OUT, RECENT, TRUNCATION, EvaluationError, Task, choose, counts
 
 SETTINGS, RESULTS = "settings.json", "results.jsonl"
 
@@ -55,7 +56,7 @@ def run(options: Options, start: Callable[[], System]) -> bool:
     settings = json.loads(json.dumps(settings))  # as they are read back
     done = _open(options.out, settings)
     finished = _ask_all([task for task in tasks if task.id not in done], system, options.out, done, console)
-    notes = {"truncation": TRUNCATION, "n-gram": baselines.STOP_RULE}
+    notes = {"truncation": TRUNCATION, "n-gram": baselines.STOP_RULE, "greedy": GREEDY_RULE}
     ordered = [done[task.id] for task in tasks if task.id in done]
     made = report.write(options.out, ordered, settings | {"machine": _machine(), "rules": notes})
     print(made)
@@ -64,18 +65,22 @@ def run(options: Options, start: Callable[[], System]) -> bool:
 
 def _tasks(options: Options) -> tuple[list[Task], list[str]]:
     """The chosen tasks in the order in which they are asked, and the held-out files that had to be left out."""
-    if any(name != HELD_OUT for name in options.sets):
+    if any(name != HELD_OUT and name not in RECENT for name in options.sets):
         sandbox.run("")  # raises here, not after a while, where generated code cannot be run
     found, left_out = list[Task](), list[str]()
     for name in options.sets:
+        missing: list[str] = []
         if name == HELD_OUT:
-            tasks, left_out = held_out.tasks(options.data)
+            tasks, missing = held_out.tasks(options.data)
+        elif name in RECENT:
+            tasks, missing = recent.tasks(name, options.data)
         else:
             tasks = humaneval_infilling.tasks(name, options.data)
         found += tasks
+        left_out += missing
     chosen = choose(found, options.limit, options.seed)
     if not chosen:
-        raise EvaluationError("there is no task left: the held-out files have changed; run make corpus")
+        raise EvaluationError("there is no task left: the held-out files have changed; fetch them again")
     return chosen, left_out
 
 

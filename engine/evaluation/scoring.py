@@ -12,7 +12,7 @@ from engine.evaluation import baselines, sandbox
 from engine.evaluation.systems import Answer
 from engine.evaluation.tasks import Task, length_class
 
-WHOLE, CHOOSER = "whole system", "perfect chooser"
+GREEDY, WHOLE, CHOOSER = "causal, greedy, cut at the suffix", "whole system", "perfect chooser"
 _BY_SOURCE = {"denoised": "model without drafts", "causal": "best causal draft"}
 _SUFFIX_HEAD = 4  # characters that the suffix's first line must have to be looked for in an answer
 
@@ -57,11 +57,11 @@ class Record:
 
 def judge(task: Task, answer: Answer) -> Record:
     """Score a task's answer in all rows; those of the candidates only where the system shows its candidates."""
-    original_parses = _parses(task.merged(task.middle))
+    original_parses = task.language == "python" and _parses(task.merged(task.middle))
 
     @functools.cache
     def score(middle: str) -> Score:
-        parses = _parses(task.merged(middle))
+        parses = original_parses and _parses(task.merged(middle))
         passed = None
         if task.test:  # what does not parse cannot pass: no process needed
             passed = parses and sandbox.run(task.program(middle)).passed
@@ -77,6 +77,8 @@ def judge(task: Task, answer: Answer) -> Record:
     offers = answer.offers
     whole = offers[0].middle if offers else ""
     middles = {"empty middle": "", "one copy": baselines.one_copy(task), "n-gram": baselines.n_gram(task)}
+    if answer.greedy is not None:
+        middles[GREEDY] = answer.greedy
     if answer.shows_candidates:
         for source, row in _BY_SOURCE.items():
             middles[row] = next((offer.middle for offer in offers if offer.source == source), "")

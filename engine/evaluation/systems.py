@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 
 from engine.evaluation.tasks import EvaluationError, Task, Unreachable
+
+if TYPE_CHECKING:
+    from torch.nn import Module
 
 _ROOM = 99  # candidates asked for: all there are
 _PREFIX_CHARACTERS, _SUFFIX_CHARACTERS = 16_000, 4_000  # sent to a server, whose context is not known
@@ -30,11 +33,12 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a system said to one task, best first, and what it took."""
+    """What a system said to one task, best first, and what it took; `greedy` is what its network says by itself."""
 
     offers: tuple[Offer, ...]
     ms: float
     steps: int | None = None
+    greedy: str | None = None
     shows_candidates: bool = False  # whether `offers` are all that it chose from
 
 
@@ -65,12 +69,10 @@ class Engine:
         code = [file for room in ("infill", "diffusion", "model") for file in sorted((package / room).glob("*.py"))]
         self.about: dict[str, Any] = {
             "model": self._model.name,
-            "weights": _fingerprint(
-                sorted(f for f in (folder or loading.DEFAULT_MODEL).iterdir() if f.suffix in (".json", ".safetensors"))
-            ),
+            "weights": _fingerprint(_weights(folder or loading.DEFAULT_MODEL)),
             "engine code": _fingerprint(code),
             "device": self._model.device,
-            "dtype": str(next(self._model.network.parameters()).dtype).removeprefix("torch."),
+            "dtype": _dtypes(self._model.network),
             "threads": torch.get_num_threads(),
             "sampler": dataclasses.asdict(self._model.settings),
             "canvas": dataclasses.asdict(self._model.shape),
@@ -80,12 +82,13 @@ class Engine:
         }
 
     def answer(self, task: Task) -> Answer:
+        from engine.evaluation import greedy
         from engine.protocol import FillRequest
 
         request = FillRequest(
             prefix=task.prefix,
             suffix=task.suffix_shown,
-            language="python",
+            language=task.language,
             path=task.path,
             single_line=task.one_line,
             max_tokens=task.max_tokens,
@@ -95,7 +98,21 @@ class Engine:
         result = self._run(self._model, request)
         ms = 1000 * (time.perf_counter() - start)
         offers = tuple(Offer(task.cut(c.middle), c.source, c.confidence) for c in result.candidates)
-        return Answer(offers, ms, result.steps, shows_candidates=True)
+        alone = task.cut(greedy.middle(self._model, request))
+        return Answer(offers, ms, result.steps, alone, shows_candidates=True)
+
+
+def _dtypes(network: Module) -> str:
+    """The types that the weights are kept in; quantised ones are buffers."""
+    tensors = [*network.parameters(), *network.buffers()]
+    return ", ".join(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors}))
+
+
+def _weights(checkpoint: Path) -> list[Path]:
+    """The files of a checkpoint: a GGUF file, or those of a folder."""
+    if checkpoint.is_file():
+        return [checkpoint]
+    return sorted(file for file in checkpoint.iterdir() if file.suffix in (".json", ".safetensors"))
 
 
 def _fingerprint(files: list[Path]) -> str:

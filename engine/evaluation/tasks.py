@@ -14,7 +14,9 @@ from engine.infill.loading import DEFAULT_MODEL
 from engine.infill.tokens import Tokens
 
 HELD_OUT = "held-out"
-SETS = (HELD_OUT, "single-line", "multi-line", "random-span", "random-span-light")
+RECENT = {f"recent-{language}": language for language in ("python", "typescript", "go", "rust")}  # set: language
+SAMPLED = {"multi-line-300": "multi-line", "random-span-300": "random-span"}  # set: the set whose fixed sample it is
+SETS = (HELD_OUT, *RECENT, "single-line", "multi-line", "random-span", "random-span-light", *SAMPLED)
 LENGTHS = ((1, 1), (2, 3), (4, 8), (9, 16), (17, None))  # of answers, in tokens of the shipped tokenizer
 TRUNCATION = (
     "Where the hole lies in one line, the answer is the text before its first newline. Where the hole is whole lines "
@@ -46,6 +48,7 @@ class Task:
     path: str = ""
     test: str = ""
     entry_point: str = ""
+    language: str = "python"
 
     @property
     def one_line(self) -> bool:

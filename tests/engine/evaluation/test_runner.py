@@ -22,6 +22,7 @@ ROWS = [
     "empty middle",
     "one copy",
     "n-gram",
+    "causal, greedy, cut at the suffix",
     "model without drafts",
     "best causal draft",
     "whole system",
