@@ -70,7 +70,7 @@ def test_the_totals() -> None:
 def test_the_shipped_model_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "results.json"
 
-    assert functions.main(["--model", "", "--language", "c", "--json", str(file)]) == 0
+    assert functions.main(["--model", "dg-default", "--language", "c", "--json", str(file)]) == 0
 
     report = json.loads(file.read_text())
     assert [result["name"] for result in report["results"]] == ["list.c", "reverse.c", "sum.c"]

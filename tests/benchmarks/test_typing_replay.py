@@ -73,7 +73,20 @@ def test_the_table_counts_keys_and_shares() -> None:
 def test_a_replay_with_the_shipped_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All of a function is typed, and each pause is accounted for."""
     file = tmp_path / "replay.json"
-    options = ["--language", "go", "--pauses", "6", "--interval-ms", "0", "--deadline-ms", "20000", "--json", str(file)]
+    options = [
+        "--model",
+        "dg-default",
+        "--language",
+        "go",
+        "--pauses",
+        "6",
+        "--interval-ms",
+        "0",
+        "--deadline-ms",
+        "20000",
+        "--json",
+        str(file),
+    ]
 
     assert typing_replay.main(options) == 0
 
