@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from engine.infill import LoadedModel
 from engine.infill.layout import lay_out
-from engine.infill.search import search
+from engine.infill.search import Rules, search
 from engine.protocol import FillRequest
 
 RULE = (
@@ -35,7 +35,7 @@ def middle(model: LoadedModel, request: FillRequest) -> str:
         whole_lines, newline, _ = text.rpartition("\n")
         return not newline if request.single_line else cut(whole_lines) == whole_lines
 
-    drafts = search(reader, width=1, limit=request.max_tokens, proceed=proceed, line=False)
+    drafts = search(reader, Rules(width=1, limit=request.max_tokens, line=False, proceed=proceed))
     return cut(drafts[0]) if drafts else ""
 
 
