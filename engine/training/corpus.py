@@ -67,7 +67,8 @@ class Document:
     text: str
 
 
-def _sources(package: Package, cache: Path) -> Iterator[tuple[str, bytes]]:
+def wheel_sources(package: Package, cache: Path) -> Iterator[tuple[str, bytes]]:
+    """The Python files of a pinned wheel."""
     with zipfile.ZipFile(fetch(package, cache)) as archive:
         for name in sorted(archive.namelist()):
             if name.endswith(".py"):
@@ -102,8 +103,11 @@ def accept(
     benchmark: Benchmark,
     seen: NearDuplicates,
     dropped: Counter[str],
+    *,
+    max_chars: int = MAX_PACKAGE_CHARS,
+    python: bool = True,
 ) -> list[Document]:
-    """The files of one package that pass every filter, up to `MAX_PACKAGE_CHARS`; `dropped` counts why others fail."""
+    """The files of one package that pass every filter, up to `max_chars`; `dropped` counts why others fail."""
     files = list(sources)
     random.Random(f"{SEED} {package}").shuffle(files)
     accepted: list[Document] = []
@@ -111,8 +115,8 @@ def accept(
     for path, data in files:
         reason = rejected_by_path(path)
         text = "" if reason else clean(data)
-        reason = reason or ("package cap" if chars + len(text) > MAX_PACKAGE_CHARS else None)
-        reason = reason or rejected_by_text(text) or benchmark.reject(text) or seen.reject(text)
+        reason = reason or ("package cap" if chars + len(text) > max_chars else None)
+        reason = reason or rejected_by_text(text, python) or benchmark.reject(text) or seen.reject(text)
         if reason:
             dropped[reason] += 1
         else:
@@ -129,15 +133,15 @@ def collect(cache: Path, benchmark: Benchmark, dropped: Counter[str]) -> dict[Sp
     seen = NearDuplicates()
     documents: dict[Split, list[Document]] = {"held_out": [], "train": [], "calibration": []}
     for package in (p for p in manifest if p.split == "held_out"):
-        documents["held_out"] += accept(package.name, _sources(package, cache), benchmark, seen, dropped)
+        documents["held_out"] += accept(package.name, wheel_sources(package, cache), benchmark, seen, dropped)
     documents["train"] += accept(STDLIB, _standard_library(), benchmark, seen, dropped)
     train = [p for p in manifest if p.split == "train"]
     random.Random(SEED).shuffle(train)
     for package in train:
-        documents["train"] += accept(package.name, _sources(package, cache), benchmark, seen, dropped)
+        documents["train"] += accept(package.name, wheel_sources(package, cache), benchmark, seen, dropped)
         print(f"{package.name}: {len(documents['train'])} train files so far", flush=True)
     for package in (p for p in manifest if p.split == "calibration"):
-        documents["calibration"] += accept(package.name, _sources(package, cache), benchmark, seen, dropped)
+        documents["calibration"] += accept(package.name, wheel_sources(package, cache), benchmark, seen, dropped)
     random.Random(SEED).shuffle(documents["train"])
     return documents
 

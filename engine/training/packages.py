@@ -32,7 +32,7 @@ PACKAGES: dict[Split, str] = {
     urllib3 jinja2 attrs alembic djangorestframework trio libcst sqlglot mitmproxy numpy scipy astropy pygments
     statsmodels scikit-image diffusers keras jax moto qiskit wagtail streamlit distributed prefect seaborn""",
 }
-COPYLEFT = re.compile(r"GPL|\bMPL|\bEUPL|\bGNU|Mozilla", re.IGNORECASE)
+COPYLEFT = re.compile(r"GPL|\bMPL|\bEUPL|\bEPL|\bCDDL|\bGNU|Mozilla|Eclipse Public", re.IGNORECASE)
 
 
 class CorpusError(RuntimeError):
@@ -74,7 +74,7 @@ def fetch(package: Package, cache: Path) -> Path:
     wheel = cache / package.file
     if not wheel.exists():
         _download([*wheel_tags(package.file), f"{package.name}=={package.version}"], cache)
-    if not wheel.exists() or _sha256(wheel) != package.sha256:
+    if not wheel.exists() or sha256(wheel) != package.sha256:
         raise CorpusError(f"{package.file} is not what the manifest pins; delete it from {cache}, or run `pin` again")
     return wheel
 
@@ -97,7 +97,7 @@ def describe(wheel: Path, split: Split) -> Package:
     licence = _licence(metadata)
     if COPYLEFT.search(licence):
         raise CorpusError(f"its licence is {licence}")
-    return Package(metadata["Name"], metadata["Version"], wheel.name, _sha256(wheel), licence, split)
+    return Package(metadata["Name"], metadata["Version"], wheel.name, sha256(wheel), licence, split)
 
 
 def _licence(metadata: Message[str, str]) -> str:
@@ -119,7 +119,8 @@ def _download(requirement: Sequence[str], cache: Path) -> Path:
         return Path(shutil.move(wheel, cache / wheel.name))
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """The hash of a file, in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

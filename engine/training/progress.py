@@ -12,6 +12,17 @@ from typing import Any
 _EVERY_S = 0.5
 
 
+def forget_after(log: Path, step: int) -> None:
+    """Drop a log's lines of steps that will be done again, and a last line cut off."""
+    if log.exists():
+        text = log.read_text("utf-8")
+        kept = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        kept = [line for line in kept if json.loads(line)["step"] <= step]
+        fresh = log.with_suffix(".new")
+        fresh.write_text("".join(kept), "utf-8")
+        fresh.replace(log)
+
+
 class Progress:
     """The progress line and the log of one run."""
 
@@ -22,16 +33,6 @@ class Progress:
         self.losses, self.drawn = "", 0.0
         self.begun: tuple[float, int] | None = None  # when which step began; the first steps compile and are left out
         self.reported = time.monotonic()
-
-    def forget_after(self, step: int) -> None:
-        """Drop the log's lines of steps that will be done again, and a last line cut off."""
-        if self.log.exists():
-            text = self.log.read_text("utf-8")
-            kept = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-            kept = [line for line in kept if json.loads(line)["step"] <= step]
-            fresh = self.log.with_suffix(".new")
-            fresh.write_text("".join(kept), "utf-8")
-            fresh.replace(self.log)
 
     def step(self, step: int) -> None:
         """Show that `step` steps are done."""

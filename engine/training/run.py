@@ -20,7 +20,7 @@ from engine.training.export import exported
 from engine.training.objective import losses_of
 from engine.training.optimizer import optimizers, schedule
 from engine.training.options import Options
-from engine.training.progress import Progress
+from engine.training.progress import Progress, forget_after
 from engine.training.shape import SHAPES, new_network
 from engine.training.shards import ROW
 from engine.training.store import TrainingError, facts_of, latest, read_group, save_checkpoint
@@ -125,7 +125,7 @@ class Run:
     def train(self) -> bool:
         """Train to the last step, or until the time is up or a signal comes; True when it is the last step."""
         self.options.out.mkdir(parents=True, exist_ok=True)
-        self.progress.forget_after(self.step)
+        forget_after(self.progress.log, self.step)
         if self.options.compile or (self.options.compile is None and self.device.type == "cuda"):
             _compile(self.network)
         saved = time.monotonic()

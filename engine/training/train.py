@@ -6,6 +6,7 @@
     dg-engine train plot RUN RUN2 --out curves.svg
     dg-engine train experiments --out FOLDER
     dg-engine train finetune REPOSITORY --out FOLDER
+    dg-engine train adapter --model FOLDER --out RUN
 
 The same as `python -m engine.training.train …`, which needs torch and safetensors alone.
 """
@@ -17,6 +18,7 @@ import math
 import sys
 from pathlib import Path
 
+from engine.adaptation.options import add_command as add_adapter
 from engine.training.options import Options, add_stages, count
 
 DONE, STOPPED, BAD_INPUT = 0, 1, 2
@@ -48,6 +50,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     tuning.add_argument(
         "--lora", type=count, metavar="RANK", help="train low-rank updates of this rank instead of all weights"
     )
+    add_adapter(commands)
 
 
 def _minutes(text: str) -> float:
@@ -102,6 +105,13 @@ def _finetune(arguments: argparse.Namespace) -> bool:
     return finetune(arguments.repository, arguments.out, arguments.model, arguments.minutes, arguments.lora)
 
 
+def _adapter(arguments: argparse.Namespace) -> bool:
+    from engine.adaptation.options import Options as AdapterOptions
+    from engine.adaptation.run import Run
+
+    return Run(AdapterOptions.of(arguments)).train()
+
+
 _COMMANDS = {
     "causal": _train,
     "infill": _train,
@@ -109,6 +119,7 @@ _COMMANDS = {
     "plot": _plot,
     "experiments": _experiments,
     "finetune": _finetune,
+    "adapter": _adapter,
 }
 
 

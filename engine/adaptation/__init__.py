@@ -1,0 +1,1 @@
+"""Training of denoising adapters on frozen causal networks."""
