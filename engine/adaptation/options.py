@@ -19,7 +19,7 @@ class Options:
     steps: int = 4000
     rank: int = 16
     block: int = 16
-    examples: int = 2
+    examples: int = 1
     anchors: int = 40
     lr: float = 1e-3
     warmup: int = 30
@@ -43,7 +43,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     adapter.add_argument("--steps", type=count, default=Options.steps, help=f"default: {Options.steps}")
     adapter.add_argument("--rank", type=count, default=Options.rank, help=f"default: {Options.rank}")
     adapter.add_argument("--block", type=count, default=Options.block, help=f"most rows; default: {Options.block}")
-    adapter.add_argument("--examples", type=count, default=Options.examples, help="texts in a step; default: 2")
+    adapter.add_argument("--examples", type=count, default=Options.examples, help="texts in a step; default: 1")
     adapter.add_argument("--anchors", type=count, default=Options.anchors, help="blocks in a text; default: 40")
     adapter.add_argument("--lr", type=float, default=Options.lr, help="peak rate of AdamW; default: 0.001")
     adapter.add_argument("--decay", type=float, default=Options.decay, help="last share of the steps, of falling rate")

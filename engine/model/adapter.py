@@ -98,7 +98,8 @@ def _layer(
     normed = _norm(layer, x, layer.mlp_norm)
     gates, ups = (layer.gate_up(normed) + gate * _updates(normed, adapter.gate, adapter.up)).chunk(2, dim=-1)
     inner = F.silu(gates) * ups
-    return x + layer.down(inner) + gate * _updates(inner, adapter.down)
+    down: Tensor = layer.down(inner)
+    return x + down + gate * _updates(inner, adapter.down)
 
 
 def _norm(layer: DecoderLayer, x: Tensor, weight: Tensor) -> Tensor:

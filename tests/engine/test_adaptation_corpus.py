@@ -90,7 +90,7 @@ def test_a_prompt_has_the_products_form() -> None:
         ids = example.ids.tolist()
         suffix_at, middle_at = ids.index(prompts.suffix), ids.index(prompts.middle)
         prefix, suffix, rest = ids[1:suffix_at], ids[suffix_at + 1 : middle_at], ids[middle_at + 1 :]
-        assert ids[0] == prompts.prefix and example.start == middle_at + 1
+        assert (ids[0], example.start) == (prompts.prefix, middle_at + 1)
         before = prompts.tokenizer.decode(prefix)
         assert not before or before.endswith("\n")
         middle = prompts.tokenizer.decode(rest)  # without the end of the text

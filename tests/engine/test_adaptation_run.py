@@ -1,4 +1,4 @@
-"""`dg-engine train adapter` on a tiny network: what it writes, and that a run cut into pieces ends with the same bits."""
+"""`dg-engine train adapter` on a tiny network: what it writes, and what remains the same when it is cut into pieces."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def test_a_run_writes_an_adapter_file_and_its_curves(model: Path, texts: Path, t
     with safe_open(tmp_path / "adapter.safetensors", "pt") as file:
         facts, names = file.metadata(), set(file.keys())
         assert file.get_tensor("layers.1.down.b").dtype == torch.bfloat16
-    assert facts["rank"] == "4" and facts["block"] == "8" and facts["step"] == "6" and int(facts["rows"]) > 100
+    assert {key: facts[key] for key in ("rank", "block", "step")} == {"rank": "4", "block": "8", "step": "6"}
+    assert int(facts["rows"]) > 100
     assert {"mask", "offsets", "layers.0.q.a", "layers.1.gate.b"} <= names
     assert [line["step"] for line in logged(tmp_path, "log.jsonl")] == [2, 4, 6]
     measured = logged(tmp_path, "held_out.jsonl")
@@ -103,4 +104,5 @@ def test_bad_input_is_one_line(
     capsys.readouterr()
     assert train(model, texts, tmp_path, "--steps", "2", *options) == 2
     said = capsys.readouterr().err
-    assert message in said and said.count("\n") == 1
+    assert message in said
+    assert said.count("\n") == 1
