@@ -209,6 +209,7 @@ def _vocabulary(corpus: Path) -> list[int]:
         ids: list[int] = json.loads((corpus / "vocabulary.json").read_text())
     except (OSError, ValueError) as error:
         raise TrainingError(
-            f"{corpus / 'vocabulary.json'} cannot be read ({error}): build the corpus with python -m engine.adaptation.corpus"
+            f"{corpus / 'vocabulary.json'} cannot be read ({error}): build the corpus with "
+            "python -m engine.adaptation.corpus"
         ) from None
     return ids
