@@ -10,7 +10,6 @@ from types import FrameType
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -25,6 +24,7 @@ from engine.training.optimizer import schedule
 from engine.training.progress import Progress, forget_after
 from engine.training.run import signals_to
 from engine.training.store import TrainingError, facts_of, latest, read_group, save_checkpoint
+from engine.weights.adapter import save_adapter
 from engine.weights.checkpoint import read_json, read_tensors
 from engine.weights.decoder_loader import build
 
@@ -42,7 +42,7 @@ class Run:
 
     def __init__(self, options: Options) -> None:
         self.options, self.began, self.stopping = options, time.monotonic(), False
-        self.network, tokenizer = _frozen(options.model)
+        self.network, tokenizer = frozen(options.model)
         self.prompts = Prompts(tokenizer)
         self.vocabulary = Vocabulary(_vocabulary(options.corpus), self.network)
         self.texts = read_texts(options.corpus / "train.jsonl")
@@ -91,7 +91,11 @@ class Run:
         groups["sums"] = {"sums": self.sums}
         facts = {"rank": self.adapter.rank, "block": self.adapter.block, "rows": self.rows}
         save_checkpoint(self.options.out, self.step, groups, facts)
-        export(self.average, self.options.out / "adapter.safetensors", {**facts, "step": self.step})
+        file = self.options.out / "adapter.safetensors"
+        try:
+            save_adapter(self.average, file, {**facts, "step": self.step})
+        except OSError as error:
+            raise TrainingError(f"{file} cannot be written: {error.strerror or error}; make room") from None
 
     def _groups(self) -> list[dict[str, Any]]:
         embeddings = [self.adapter.mask, self.adapter.offsets]
@@ -172,19 +176,7 @@ class Run:
         self.stopping = True  # the step is finished and saved first
 
 
-def export(weights: dict[str, Tensor], path: Path, facts: dict[str, Any]) -> None:
-    """Write an adapter's weights in bfloat16, whole or not at all. Raises `TrainingError`."""
-    fresh = path.with_suffix(".new")
-    try:
-        metadata = {name: str(value) for name, value in facts.items()}
-        save_file({n: t.to(torch.bfloat16).contiguous() for n, t in weights.items()}, fresh, metadata)
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise TrainingError(f"{path} cannot be written: {error.strerror}; make room") from None
-
-
-def _frozen(model: Path) -> tuple[DecoderOnly, Tokenizer]:
+def frozen(model: Path) -> tuple[DecoderOnly, Tokenizer]:
     """The network of a folder or GGUF file, and its tokenizer."""
     if model.suffix == ".gguf":
         from engine.weights.gguf import GGUFFile

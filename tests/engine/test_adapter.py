@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -10,9 +11,12 @@ from torch import Tensor
 
 from engine.adaptation.examples import Example, Prompts, blocks
 from engine.adaptation.objective import Vocabulary, evaluate_rows
+from engine.evaluation.accepted import fill
 from engine.model.adapter import Adapter, Canvas
 from engine.model.decoder_only import DecoderOnly
 from engine.model.kv_cache import KVCache
+from engine.weights.adapter import load_adapter, save_adapter
+from engine.weights.checkpoint import CheckpointError
 from tests.engine import tiny_decoder
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -174,3 +178,42 @@ def test_rare_tokens_of_the_author_are_left_to_the_networks_own_prediction(
     assert (result.author[~of_rare] > 0).all()
     assert (result.own[of_rare] > 0).all()
     assert not result.right[of_rare].any()
+
+
+@pytest.mark.parametrize("limit", [1, 7, 24])
+def test_drafts_never_change_the_greedy_answer(network: DecoderOnly, adapter: Adapter, limit: int) -> None:
+    prompt = example().ids.tolist()
+    alone, passes = fill(network, None, prompt, end=-1, limit=limit)
+    drafted, rounds = fill(network, adapter, prompt, end=-1, limit=limit)
+    assert drafted == alone
+    assert len(alone) == passes == limit
+    assert rounds <= (limit + 1) // 2  # the first drafted token is the causal one
+
+
+def test_a_fill_ends_before_the_end_token(network: DecoderOnly, adapter: Adapter) -> None:
+    prompt = example().ids.tolist()
+    answer, _ = fill(network, None, prompt, end=-1, limit=10)
+    end = answer[5]
+    assert fill(network, adapter, prompt, end, limit=10)[0] == answer[: answer.index(end)]
+
+
+def test_an_adapter_file_is_read_back(network: DecoderOnly, adapter: Adapter, tmp_path: Path) -> None:
+    save_adapter(adapter.state_dict(), tmp_path / "adapter.safetensors", {"rank": 4, "block": 8})
+    read_back = load_adapter(tmp_path / "adapter.safetensors", network)
+    for name, tensor in adapter.state_dict().items():
+        assert torch.equal(read_back.state_dict()[name], tensor.to(torch.bfloat16).float())
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter.safetensors"]
+
+
+def test_what_is_no_adapter_of_the_network_is_refused_in_one_line(
+    network: DecoderOnly, adapter: Adapter, tmp_path: Path
+) -> None:
+    file = tmp_path / "adapter.safetensors"
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_adapter(file, network)
+    file.write_bytes(b"{}")
+    with pytest.raises(CheckpointError, match="is not an adapter"):
+        load_adapter(file, network)
+    save_adapter(adapter.state_dict(), file, {"rank": 8, "block": 8})
+    with pytest.raises(CheckpointError, match="was made for another model"):
+        load_adapter(file, network)
