@@ -18,15 +18,13 @@ from engine.adaptation.held_out import draw, measure
 from engine.adaptation.objective import Vocabulary, evaluate_rows
 from engine.adaptation.options import Options
 from engine.model.adapter import Adapter
-from engine.model.decoder_config import DecoderConfig
 from engine.model.decoder_only import DecoderOnly
 from engine.training.optimizer import schedule
 from engine.training.progress import Progress, forget_after
 from engine.training.run import signals_to
 from engine.training.store import TrainingError, facts_of, latest, read_group, save_checkpoint
 from engine.weights.adapter import save_adapter
-from engine.weights.checkpoint import read_json, read_tensors
-from engine.weights.decoder_loader import build
+from engine.weights.decoder_checkpoint import open_checkpoint
 
 SAVE_EVERY_S = 300
 REPORT_EVERY = 10
@@ -178,22 +176,8 @@ class Run:
 
 def frozen(model: Path) -> tuple[DecoderOnly, Tokenizer]:
     """The network of a folder or GGUF file, and its tokenizer."""
-    if model.suffix == ".gguf":
-        from engine.weights.gguf import GGUFFile
-
-        file = GGUFFile(model)
-        config, tensors, tokenizer = file.config(), file.tensors(torch.bfloat16), file.tokenizer()
-    else:
-        config, tensors, tokenizer = read_json(model, "config.json"), read_tensors(model), _tokenizer(model)
-    shape = DecoderConfig.from_dict(config)
-    return build(shape, tensors, model.name, device=CPU, dtype=torch.bfloat16), tokenizer
-
-
-def _tokenizer(folder: Path) -> Tokenizer:
-    try:
-        return Tokenizer.from_file(str(folder / "tokenizer.json"))
-    except Exception as error:  # the library raises nothing narrower
-        raise TrainingError(f"{folder / 'tokenizer.json'} cannot be read: {error}") from None
+    checkpoint = open_checkpoint(model)
+    return checkpoint.network(CPU, torch.bfloat16, "plain"), checkpoint.tokenizer()
 
 
 def _vocabulary(corpus: Path) -> list[int]:

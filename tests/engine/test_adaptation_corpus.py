@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from random import Random
@@ -12,6 +13,7 @@ import pytest
 from engine.adaptation import archives, corpus
 from engine.adaptation.archives import Archive
 from engine.adaptation.examples import Prompts
+from engine.evaluation import recent
 from engine.training.filters import clean
 from engine.training.packages import COPYLEFT, CorpusError, read_manifest, sha256
 from tests.engine import tiny_decoder
@@ -30,6 +32,11 @@ def test_the_manifest_is_pinned_permissive_and_keeps_the_splits_apart() -> None:
     assert not [entry.name for entry in entries if COPYLEFT.search(entry.licence)]
     splits = {(entry.name, entry.split) for entry in entries}
     assert len({name for name, _ in splits}) == len(splits)
+
+
+def test_nothing_that_evaluation_holds_out_is_trained_on() -> None:
+    held_out = {entry["name"] for entry in json.loads(recent.PACKAGES.read_text())}
+    assert held_out.isdisjoint(entry.name for entry in archives.read_manifest())
 
 
 def test_the_notice_is_that_of_the_manifests() -> None:

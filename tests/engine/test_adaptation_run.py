@@ -61,7 +61,7 @@ def test_a_run_writes_an_adapter_file_and_its_curves(model: Path, texts: Path, t
         facts, names = file.metadata(), set(file.keys())
         assert file.get_tensor("layers.1.down.b").dtype == torch.bfloat16
     assert {key: facts[key] for key in ("rank", "block", "step")} == {"rank": "4", "block": "8", "step": "6"}
-    assert int(facts["rows"]) > 100
+    assert int(facts["rows"]) > 50
     assert {"mask", "offsets", "layers.0.q.a", "layers.1.gate.b"} <= names
     assert [line["step"] for line in logged(tmp_path, "log.jsonl")] == [2, 4, 6]
     measured = logged(tmp_path, "held_out.jsonl")
