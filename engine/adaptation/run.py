@@ -28,7 +28,7 @@ from engine.weights.decoder_checkpoint import open_checkpoint
 
 SAVE_EVERY_S = 300
 REPORT_EVERY = 10
-MEASURE_EVERY = 100
+MEASURE_EVERY = 50
 AVERAGE = 0.99  # of the weights that are exported, over steps
 HALF_BLOCKS = 0.75  # share of the texts whose blocks have half of the rows: the first ones count most
 SHARES = {"python": 0.4}  # of the examples; the other languages have the rest in equal parts
