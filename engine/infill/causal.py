@@ -99,25 +99,27 @@ def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = l
     return [Score(*score) for score in zip(totals, means, lines, strict=True)]
 
 
-@torch.inference_mode()
-def infilled_scores(reader: Reader, candidates: list[str]) -> list[float]:
-    """The summed log-probability (nats) of each candidate and the start of the suffix, behind the infilling prompt.
+def infilled_scores(reader: Reader, candidates: list[str]) -> list[Score]:
+    """The score of each candidate together with the start of the suffix, behind the infilling prompt.
 
     At the end of a file the suffix is the chance that the text ends there.
     """
     assert reader.prompt is not None
+    behind = replace(reader, context=reader.prompt, ngrams=None)
+    found = scores(behind, candidates)
+    if reader.layout.suffix_text.strip():
+        return found
+    return [replace(s, total=s.total + _end(behind, text)) for s, text in zip(found, candidates, strict=True)]
+
+
+@torch.inference_mode()
+def _end(reader: Reader, candidate: str) -> float:
+    """The log-probability that the text ends behind a candidate and a newline."""
     assert reader.fim is not None
-    layout, tokens = reader.layout, reader.tokens
-    tail = layout.suffix_text[:SUFFIX_CHARACTERS]
-    ended = not layout.suffix_text.strip()
-    rows = [
-        [reader.prompt.last, *tokens.encode(layout.head_text + text + ("\n" if ended else tail))] for text in candidates
-    ]
-    reading = _Reading(replace(reader, context=reader.prompt, ngrams=None))
-    totals = [sum(logs) for logs in reading.logs(rows, _shared(rows))]
-    if ended:
-        totals = [total + reading.end(row) for total, row in zip(totals, rows, strict=True)]
-    return totals
+    ids = [reader.context.last, *reader.tokens.encode(f"{reader.layout.head_text}{candidate}\n")]
+    hidden, _ = reader.network.encode_hidden(torch.tensor([ids], device=reader.network.device), reader.context.cache)
+    logits = reader.network.causal_logits(hidden[0, -1])
+    return float(logits[list(reader.fim.ends)].logsumexp(-1) - logits.logsumexp(-1))
 
 
 def _line_means(reader: Reader, text: str, ids: list[int], logs: list[float]) -> tuple[float, ...]:
@@ -161,13 +163,6 @@ class _Reading:
             [self._logs[path[i - 1], row[i]] for i in range(first, len(row))]
             for row, path in zip(rows, paths, strict=True)
         ]
-
-    def end(self, row: list[int]) -> float:
-        """The log-probability that one of the tokens that end a middle follows a row."""
-        assert self.reader.fim is not None
-        ((*_, last),) = self._grown([row])
-        logits = self.reader.network.causal_logits(self._hidden[[last]])[0]
-        return float(logits[list(self.reader.fim.ends)].logsumexp(-1) - logits.logsumexp(-1))
 
     def _look_up(self, histories: dict[tuple[int, int], list[int]]) -> None:
         """Fill in `_logs` for these places and ids, with what stands before each."""

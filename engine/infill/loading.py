@@ -78,7 +78,7 @@ def _load_decoder(
         head_tokens=_GAP_TOKENS,
         gap_tokens=(_GAP_TOKENS,),
         block_tokens=_GAP_TOKENS,
-        block_drafts=3,
+        block_drafts=5,
     )
     tokens.prepare()
     return LoadedModel(network, tokens, shape, settings, name)
