@@ -48,7 +48,7 @@ def setting(window: Code) -> str:
 
 
 def test_at_the_first_start_a_small_download_is_offered_with_its_size(window: Code) -> None:
-    assert eventually(window.notifications) == [OFFER]
+    eventually(lambda: window.notifications() == [OFFER], what="the notification, alone")
     window.press("Not now")
     window.command("dg.restart")
     window.wait_for_status("Ready: dg-default")
@@ -66,7 +66,10 @@ def test_the_list_says_what_fits_and_what_is_here(window: Code) -> None:
     assert "491 MB, to be downloaded, recommended" in small
     assert "does not fit: needs 60.0 GB of memory, 8.0 GB are free" in huge
     rows.nth(2).click()
-    assert eventually(window.notifications) == ["dg-lsp: huge needs 60.0 GB of memory, 8.0 GB are free."]
+    eventually(
+        lambda: window.notifications() == ["dg-lsp: huge needs 60.0 GB of memory, 8.0 GB are free."],
+        what="the notification, alone",
+    )
     window.wait_for_status("Ready: dg-default")
 
 
@@ -74,7 +77,7 @@ def test_a_download_is_cancelled_and_nothing_is_loaded(window: Code) -> None:
     (window.runtime / "slow_download").touch()
     choose(window, "small")
     question = "dg-lsp: small is not on this machine. Download it (491 MB)?"
-    assert eventually(window.notifications) == [question]
+    eventually(lambda: window.notifications() == [question], what="the notification, alone")
     window.press("Download")
     eventually((window.runtime / "downloading").exists, what="the download")
     eventually(lambda: any("197 MB of 491 MB" in shown for shown in window.notifications()), what="the progress")
@@ -97,6 +100,6 @@ def test_a_model_is_downloaded_loaded_and_kept_in_the_settings(window: Code) -> 
 def test_a_change_of_the_setting_is_loaded_by_a_button(window: Code) -> None:
     window.api("await vscode.workspace.getConfiguration('dg').update('engine.model', 'dg-default', true)")
     question = "dg-lsp: dg.engine.model is dg-default now; the engine still runs small."
-    assert eventually(window.notifications) == [question]
+    eventually(lambda: window.notifications() == [question], what="the notification, alone")
     window.press("Load it now")
     window.wait_for_status("Ready: dg-default")
