@@ -26,7 +26,9 @@ def main() -> int:
         if status := pip("--no-deps", "--index-url", cpu_index, torch()):
             return status
     else:
-        say("No NVIDIA GPU, and PyTorch's index of CPU wheels does not answer: installing PyTorch from pip's own index,")
+        say(
+            "No NVIDIA GPU, and PyTorch's index of CPU wheels does not answer: installing PyTorch from pip's own index,"
+        )
         say("about 200 MB where that has the CPU build, about 3 GB where it has the CUDA build. Once.")
     return pip("--requirement", str(PACKAGES))
 
