@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := demo
 # Where editors for tests are kept.
 export DG_EDITORS ?= $(CURDIR)/.editors
+# PyTorch's own index of wheels without CUDA, for machines without an NVIDIA GPU.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 .PHONY: demo test test-editors neovim screenshots lint bench corpus vscode clean
 
@@ -74,10 +76,10 @@ $(VENV)/.python:
 	@$(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) -m venv failed; on Debian: apt install python3-venv"; exit 1; }
 	@touch $@
 
-# The pinned versions come first, so that nothing pulls in a CUDA build of torch by itself.
-$(VENV)/.engine: $(VENV)/.python pyproject.toml requirements/engine.txt
-	@echo "Installing dg-lsp with its engine (torch is about 200 MB; once) ..."
-	@$(BIN)/pip install -q --disable-pip-version-check -r requirements/engine.txt
+# The pinned versions come first, so that nothing pulls in another build of PyTorch by itself.
+$(VENV)/.engine: $(VENV)/.python pyproject.toml requirements/engine.txt requirements/install_engine.py
+	@echo "Installing dg-lsp with its engine ..."
+	@$(BIN)/python requirements/install_engine.py $(TORCH_INDEX)
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -e .
 	@touch $@
 

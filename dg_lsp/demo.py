@@ -6,6 +6,7 @@ import asyncio
 import io
 import shutil
 import sys
+import textwrap
 import time
 from dataclasses import dataclass
 from importlib import resources
@@ -17,6 +18,7 @@ from lsprotocol import types
 from dg_lsp.client.local import EngineClient, EngineError, EngineUnavailable
 from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Wanted, fill
+from dg_lsp.demo_model import wanted_model
 from dg_lsp.demo_view import Screen
 from dg_lsp.documents import Snapshot
 from dg_lsp.lsp_client import LspClient, LspError, Message, server_process
@@ -27,15 +29,21 @@ from engine.protocol import FillResult
 
 _SAMPLE = "settings_store.py"
 _NO_ENGINE, _INTERRUPTED = 3, 130
+_PATIENCE_MS = 60_000  # for an answer; an editor's default is shorter, and what took longer is named at the end
 
 _EDITORS = """\
-Neovim 0.12, three lines in init.lua:
-  vim.lsp.config("dg", { cmd = { "COMMAND" }, filetypes = { LANGUAGES } })
+Neovim 0.12, in init.lua:
+  vim.lsp.config("dg", {
+    cmd = { "COMMAND" },
+    filetypes = {
+LANGUAGES
+    },
+  })
   vim.lsp.enable("dg")
   vim.lsp.inline_completion.enable()
-VS Code: `make vscode`, then "Extensions: Install from VSIX..." with editors/vscode/dg-lsp.vsix.
-Others, and Neovim with more comfort: docs/editors.md and editors/README.md.
-The engine stays resident until it was idle for 30 minutes; `dg-engine stop` ends it now."""
+VS Code: `make vscode`, then install editors/vscode/dg-lsp.vsix.
+Other editors, and the plugin for Neovim: docs/editors.md, editors/README.md.
+The engine leaves after 30 idle minutes; `dg-engine stop` ends it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +64,13 @@ def _command() -> str:
 
 _CUTS = (
     _Cut("The rest of a line", "cursor", "        self.known = ", "known"),
-    _Cut("A span inside a call", "cursor", "json.dumps(", "self.values"),
+    _Cut("An argument of a call", "cursor", "json.dumps(", "self.values"),
     _Cut("A line of its own", "cursor", "if key in self.values:\n            ", "return self.values[key]"),
     _Cut(
         "A function without a body",
         "function",
-        '"""Remove the value of a key and save the file."""\n        ',
-        "del self.values[key]\n        self.save()",
+        '"""Change the values of several keys and save the file."""\n        ',
+        "self.values.update(values)\n        self.save()",
         "pass",
     ),
 )
@@ -86,37 +94,59 @@ async def _demo() -> None:
     text, starts = _with_holes((resources.files("dg_lsp") / "demo_files" / _SAMPLE).read_text(encoding="utf-8"))
     screen, engine = Screen(), EngineClient()
     try:
+        wanted = await wanted_model(screen)
         with TemporaryDirectory(prefix="dg-demo-") as folder:
             path = Path(folder) / _SAMPLE
             path.write_text(text, encoding="utf-8")
             async with server_process() as client:
-                started_s, ready_s = await _connect(screen, client, engine)
+                started_s, ready_s = await _connect(screen, client, engine, wanted)
                 demo = _Demo(screen, client, engine, Snapshot(path.as_uri(), "python", 1, text))
                 await demo.fill_all(starts)
     finally:
         await engine.close()
+    screen.say(f"\n{demo.right} of {len(_CUTS)} holes are as the file's author wrote them.", "bold")
     screen.say("\nTimes", "bold")
     screen.say(f"  dg-lsp, from its start to its answer to `initialize`: {started_s:.2f} s")
     screen.say(f"  the engine, until it was ready: {ready_s:.2f} s")
     screen.times(demo.round_trips_ms, demo.results)
-    languages = ", ".join(f'"{language}"' for language in LANGUAGES)
-    screen.say("\n" + _EDITORS.replace("COMMAND", _command()).replace("LANGUAGES", languages))
+    _name_slow_holes(screen, demo.round_trips_ms)
+    languages = textwrap.fill(", ".join(f'"{language}"' for language in LANGUAGES), 76)
+    screen.say("\n" + _EDITORS.replace("COMMAND", _command()).replace("LANGUAGES", textwrap.indent(languages, " " * 6)))
 
 
-async def _connect(screen: Screen, client: LspClient, engine: EngineClient) -> tuple[float, float]:
-    """`initialize`, then wait until the server has its engine ready; the seconds that each took."""
+async def _connect(screen: Screen, client: LspClient, engine: EngineClient, wanted: str) -> tuple[float, float]:
+    """Send `initialize`, then wait until the engine is ready with the `wanted` model; returns the seconds of each."""
     begin = time.monotonic()
     with screen.waiting("Starting dg-lsp"):
-        running = await _answers(engine)
-        await client.initialize()
+        running = await _running_model(engine)
+        await client.initialize({"engine": {"model": wanted}, "inline": {"manual_deadline_ms": _PATIENCE_MS}})
     started_s = time.monotonic() - begin
     screen.say(f"dg-lsp runs as a process and speaks LSP: `initialize` was answered after {started_s:.2f} s.")
-    screen.say("It finds an engine running." if running else "It starts the engine, which loads its model ...")
+    screen.say(
+        f"It finds an engine that runs {running}." if running else "It starts the engine, which loads its model ..."
+    )
     begin = time.monotonic()
     with screen.waiting("Starting the engine") as status:
         ready = await client.until_ready(status)
+        if running and wanted not in ("", running):
+            status(f"Loading {wanted}")
+            if await client.request("dg/loadModel", {"name": wanted}) is None:
+                raise EngineUnavailable((client.said() or [f"{wanted} was not loaded: run `dg-lsp doctor`"])[-1])
+            ready = f"Ready: {wanted}, in the place of {running}"
     screen.say(f"{ready}.")
     return started_s, time.monotonic() - begin
+
+
+def _name_slow_holes(screen: Screen, round_trips_ms: list[float]) -> None:
+    """Say which answers an editor with the default settings would not have waited for."""
+    limit = Settings().inline.manual_deadline_ms
+    timed = zip(_CUTS, round_trips_ms, strict=True)
+    late = [str(number) for number, (cut, ms) in enumerate(timed, 1) if cut.kind == "cursor" and ms > limit]
+    if late:
+        holes = f"hole{'s' if len(late) > 1 else ''} {', '.join(late)}"
+        screen.say(
+            f"An editor waits for {limit / 1000:.1f} s at most (`inline.manual_deadline_ms`); {holes} took longer here."
+        )
 
 
 class _Demo:
@@ -124,6 +154,7 @@ class _Demo:
 
     def __init__(self, screen: Screen, client: LspClient, engine: EngineClient, snapshot: Snapshot) -> None:
         self._screen, self._client, self._engine, self._snapshot = screen, client, engine, snapshot
+        self.right = 0
         self.round_trips_ms: list[float] = []
         self.results: list[FillResult] = []
 
@@ -131,7 +162,9 @@ class _Demo:
         """Fill every hole, each in the document as the fills before have left it."""
         document = {"uri": self._snapshot.uri, "languageId": "python", "version": 1, "text": self._snapshot.text}
         self._client.notify("textDocument/didOpen", {"textDocument": document})
-        self._screen.legend()
+        self._screen.say(
+            "Each hole is filled over LSP. The engine is then asked again, to show its drafts: LSP has none."
+        )
         length = len(self._snapshot.text)
         for number, (cut, start) in enumerate(zip(_CUTS, starts, strict=True), 1):
             self._screen.say(f"\n{number}. {cut.title}", "bold")
@@ -157,9 +190,6 @@ class _Demo:
 
     async def _watch(self, hole: Hole, cut: _Cut) -> FillResult:
         """Ask the engine itself for the same fill, because LSP carries no drafts."""
-        self._screen.say(
-            "LSP carries no drafts: to watch the canvas settle, the engine is asked for the same fill again."
-        )
         settings = Settings()
         limits = settings.function if cut.kind == "function" else settings.inline
         with self._screen.drafts(self._snapshot, hole) as show:
@@ -167,23 +197,25 @@ class _Demo:
             return await fill(self._engine, self._snapshot, hole, wanted, show)
 
     def _explain(self, result: FillResult, edit: Message | None, cut: _Cut) -> None:
-        """Say where the answer comes from, and what a human wrote there."""
+        """Say where the answer comes from, and what the file's author wrote there."""
         if edit is None:
             said = self._client.said()
             self._screen.say(f"The model offers nothing here{f' ({said[-1]})' if said else ''}; the hole stays.")
         elif result.candidates:
             best = result.candidates[0]
             origin = {
-                "denoised": "denoised: it is what the canvas settled on",
-                "causal": "causal: the encoder's own left-to-right draft, which it rates above the canvas",
-                "copied": "copied from the file, which the encoder rates above the canvas",
+                "denoised": "is what the canvas settled on",
+                "causal": "was written from left to right",
+                "copied": "was copied from elsewhere in the file",
             }[best.source]
-            self._screen.say(f"The answer is {origin} (confidence {best.confidence:.2f}).")
+            self._screen.say(f"The answer {origin} ({100 * best.confidence:.0f} % sure).")
             if best.middle != edit["newText"]:
-                self._screen.say(
-                    "The answer over LSP was another, as when its deadline cuts it short; it is the one used:"
-                )
-        self._screen.say(f"The file's author wrote: {' ⏎ '.join(cut.code.split(chr(10)))}", "dim")
+                self._screen.say("The answer over LSP was another one; it is the one used.")
+        if edit and edit["newText"].strip() == cut.code:
+            self.right += 1
+            self._screen.say("The file's author wrote exactly this.", "green")
+        else:
+            self._screen.say(f"The file's author wrote: {' ⏎ '.join(cut.code.split(chr(10)))}", "dim")
 
     async def _inline(self, offset: int) -> Message | None:
         """The edit of the first inline completion."""
@@ -227,9 +259,9 @@ def _with_holes(sample: str) -> tuple[str, list[int]]:
     return sample, starts
 
 
-async def _answers(engine: EngineClient) -> bool:
+async def _running_model(engine: EngineClient) -> str:
+    """The model of the engine that runs already; "" where none does."""
     try:
-        await engine.health()
+        return (await engine.health()).model
     except EngineUnavailable:
-        return False
-    return True
+        return ""

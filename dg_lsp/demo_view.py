@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +17,7 @@ from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import Hole
 from engine.protocol import Draft, FillResult
 
-_STEP_S = 0.15  # a draft stays at least so long, or nobody would see it
+_STEP_S, _TOKEN_S = 0.15, 0.05  # a canvas and a draft stay at least so long, or nobody would see them
 _PINNED_CHARS = 32
 _LINES_BEFORE = 2
 _PARTS = ("total", "queue", "context", "denoise", "causal", "copy", "choose")
@@ -29,9 +30,10 @@ class Screen:
     def __init__(self) -> None:
         self._console = Console(highlight=False)
         self._moving = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._legend_shown = False
 
     def say(self, line: str, style: str = "") -> None:
-        """One line of text."""
+        """Text, whose lines are wrapped between words on a terminal and stay whole elsewhere."""
         self._print(Text(line, style))
 
     @contextmanager
@@ -40,29 +42,42 @@ class Screen:
         with self._console.status(what) as status:
             yield lambda line: status.update(line)
 
+    @contextmanager
+    def downloading(self, name: str, size: int) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar on a terminal; the function given hears the bytes done and all of them."""
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with Progress("  {task.description}", *columns, console=self._console, disable=not self._moving) as bar:
+            task = bar.add_task(name, total=size)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
     def place(self, snapshot: Snapshot, hole: Hole) -> None:
         """The lines before a hole, and the hole."""
         line = snapshot.line_at(hole.start)
         for number in range(max(line - _LINES_BEFORE, 0), line):
-            self._print(Text(f"{number + 1:5}  {snapshot.line_text(number)}", "dim"))
+            self._print(Text(f"{number + 1:4} {snapshot.line_text(number)}", "dim"))
         column = hole.start - snapshot.line_start(line)
         text = snapshot.line_text(line)
-        shown = Text().append(f"{line + 1:5}  {text[:column]}", "dim").append("▁▁▁", "bold yellow")
+        shown = Text().append(f"{line + 1:4} {text[:column]}", "dim").append("▁▁▁", "bold yellow")
         self._print(shown.append(text[column + hole.end - hole.start :], "dim"))
 
     @contextmanager
     def drafts(self, snapshot: Snapshot, hole: Hole) -> Iterator[Callable[[Draft], None]]:
         """Shows each draft given to the function: in one place on a terminal, else on a line of its own."""
-        head = snapshot.text[snapshot.line_start(snapshot.line_at(hole.start)) : hole.start].lstrip()
+        head = snapshot.text[snapshot.line_start(snapshot.line_at(hole.start)) : hole.start]
         if not self._moving:
-            yield lambda draft: self._print(Text("  ").join([_step(draft), _gap(head, draft), _pinned(draft)]))
+            yield lambda draft: self._print_draft(head, draft)
             return
         with Live(console=self._console, auto_refresh=False) as live:
             rows = 0
 
             def show(draft: Draft) -> None:
                 nonlocal rows
-                gap = _gap(head, draft)
+                if not draft.slots:
+                    live.update(Group(_step(draft), _growing(head, draft)), refresh=True)
+                    time.sleep(_TOKEN_S)
+                    return
+                self._explain_canvas()
+                gap = _gap(head.lstrip(), draft)
                 lines = gap.wrap(self._console, self._console.width)
                 rows = max(rows, len(lines))  # never fewer, so that the suffix stays where it is
                 live.update(Group(_step(draft), gap, *[""] * (rows - len(lines)), _pinned(draft)), refresh=True)
@@ -70,9 +85,20 @@ class Screen:
 
             yield show
 
-    def legend(self) -> None:
-        """What the lines of a canvas mean."""
-        legend = Text("\nA canvas, below: ")
+    def _print_draft(self, head: str, draft: Draft) -> None:
+        """A canvas on one line; of drafts that grow, those after 1, 2, 4, 8, … steps."""
+        if draft.slots:
+            self._explain_canvas()
+            self._print(Text("  ").join([_step(draft), _gap(head.lstrip(), draft), _pinned(draft)]))
+        elif draft.step & (draft.step - 1) == 0:
+            self._print(Text("  ").join([_step(draft), Text(_marked(head.lstrip() + draft.text))]))
+
+    def _explain_canvas(self) -> None:
+        """What the lines of a canvas mean, before the first one."""
+        if self._legend_shown:
+            return
+        self._legend_shown = True
+        legend = Text("A canvas: ")
         legend.append("the line before the gap", "dim").append(", the gap's tokens between bars (")
         legend.append("accepted in this step", "green").append(" or ").append("still moving", "yellow")
         legend.append(", ·×n: n empty ones), ").append("the pinned suffix", "bold blue").append(".")
@@ -98,11 +124,19 @@ class Screen:
         self._console.print(table)
 
     def _print(self, line: Text) -> None:
-        self._console.print(line, soft_wrap=True)  # whole lines: where they are cut is the terminal's business
+        self._console.print(line, soft_wrap=not self._moving)
 
 
 def _step(draft: Draft) -> Text:
-    return Text(f"  step {draft.step:2}/{draft.steps}  {sum(draft.settled):2} of {len(draft.slots)} accepted")
+    accepted = f"  {sum(draft.settled):2} of {len(draft.slots)} accepted" if draft.slots else ""
+    return Text(f"  step {draft.step:2}/{draft.steps}{accepted}")
+
+
+def _growing(head: str, draft: Draft) -> Text:
+    """The cursor's line up to the hole, and what is written so far, indented as in the file."""
+    first, *others = (_printable(line) for line in draft.text.split("\n"))
+    text = Text("  ").append(head, "dim").append(first, "yellow")
+    return text.append("".join(f"\n  {line}" for line in others), "yellow")
 
 
 def _gap(head: str, draft: Draft) -> Text:

@@ -10,7 +10,7 @@ class UnknownKey(KeyError):
     """A key that has neither a value nor a default."""
 
     def __init__(self, key: str, known: list[str]) -> None:
-        super().__init__(f"{key} is unknown; known are {', '.join(known)}")
+        super().__init__(f"{key} is unknown; known: {', '.join(known)}")
         self.key = key
         self.known = known
 
@@ -30,7 +30,8 @@ class SettingsStore:
 
     def save(self) -> None:
         """Write the values to the file."""
-        self.path.write_text(json.dumps(self.values), encoding="utf-8")
+        text = json.dumps(self.values, indent=2)
+        self.path.write_text(text, encoding="utf-8")
 
     def get(self, key: str) -> str:
         """The value of a key, else its default."""
@@ -43,6 +44,11 @@ class SettingsStore:
     def set(self, key: str, value: str) -> None:
         """Change the value of a key and save the file."""
         self.values[key] = value
+        self.save()
+
+    def update(self, values: dict[str, str]) -> None:
+        """Change the values of several keys and save the file."""
+        self.values.update(values)
         self.save()
 
     def remove(self, key: str) -> None:
