@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.infill.chat import FENCE
 from engine.infill.layout import Layout
 
 _WORD_CHARACTERS = 2  # of a suffix line, that make its return in a draft mean something
@@ -28,6 +29,8 @@ class Block:
         kept = [first]
         for line in rest:
             if line.strip():
+                if line.startswith(FENCE):
+                    break
                 if self._max_lines and sum(bool(one.strip()) for one in kept) >= self._max_lines:
                     break
                 if indent is not None and _indent(line) < indent:

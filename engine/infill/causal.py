@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from engine.infill.chat import FENCE
 from engine.infill.fim import FimForm
 from engine.infill.layout import SUFFIX_CHARACTERS, Layout
 from engine.infill.ngram_cache import Mixture, NgramCache
@@ -47,6 +48,13 @@ class Reader:
     ngrams: NgramCache | None = None
     fim: FimForm | None = None
     prompt: Context | None = None  # context and suffix in fill-in-the-middle form, where their cache is kept
+    chat: Context | None = None  # the same as a chat, where the model was trained to chat and lines are asked for
+
+    def in_chat(self) -> Reader:
+        """This reader with the chat as its prompt; the model's answer ends with its code fence."""
+        assert self.fim is not None
+        fences = [i for i, piece in enumerate(self.tokens.pieces) if piece.startswith(FENCE)]
+        return replace(self, prompt=self.chat, fim=replace(self.fim, ends=(*self.fim.ends, *fences)))
 
     def mixture(self, history: list[int]) -> Mixture:
         """What the file says of the token behind a history."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.infill.calibration import Calibration
+from engine.infill.chat import ChatForm
 from engine.infill.fim import FimForm
 from engine.infill.ngram_cache import Trust
 from engine.protocol import FillRequest
@@ -34,6 +35,7 @@ class InfillShape:
     fim: FimForm | None = None  # the causal fill-in-the-middle form, if trained so
     block_tokens: int = 64  # of a causal draft of several lines
     block_drafts: int = 1  # such drafts followed at once
+    chat: ChatForm | None = None  # how to ask a model that was trained to chat
     languages: tuple[str, ...] = ()  # identifiers of those trained on; empty: not known, or all
     calibration: Calibration | None = None  # what makes of scores a confidence; None: the mean probability is taken
     ngram_trust: Trust | None = None  # how far the file's own n-grams are believed; None: not at all

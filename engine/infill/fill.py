@@ -192,6 +192,8 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
         seed=request.seed,
     )
     texts = search(reader, rules)
+    if reader.chat and not fill.late(_DRAFTING):
+        texts += search(reader.in_chat(), rules)
     if single:
         return list(dict.fromkeys([*texts, *(cut for text in texts[:4] for cut in cuts(text, layout.suffix_text))]))
     texts = [block.cut(text) for text in texts]
@@ -215,6 +217,9 @@ def _choose(fill: _Fill, reader: causal.Reader, found: dict[Source, list[str]], 
         return []
     if reader.prompt and not fill.request.single_line:
         scores = causal.infilled_scores(reader, texts)
+        if reader.chat and not fill.late():
+            asked = causal.infilled_scores(reader.in_chat(), texts)
+            scores = [replace(s, total=(s.total + a.total) / 2) for s, a in zip(scores, asked, strict=True)]
     else:
         scores = causal.scores(reader, texts, enough=fill.late)
         if reader.prompt and not fill.late():

@@ -32,7 +32,7 @@ class Layout:
     prefix_text: str  # both texts whole, with "\n" line ends
     suffix_text: str
     head_text: str  # the text of `head`: the cursor's line up to it, with the newline that starts it
-    indent: int  # columns before the code of the cursor's line
+    chat: list[int]  # the context as a chat, for lines that a model is better asked for than infilling
 
 
 def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
@@ -41,15 +41,17 @@ def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
     before, line = _split_line(_recent(prefix, shape.context_tokens), shape.newline_in_head)
     head = tokens.encode(line)[-shape.context_tokens // 2 :]  # of an endless line, the end
     extra = max(0, len(head) - shape.head_tokens)
-    opening = _opening(request, tokens, suffix_text, shape.fim)
+    opening = _opening(request, tokens, suffix_text, shape)
     room = shape.context_tokens - len(opening) - extra
     context = opening + _fit(tokens.encode(before), max(room, _CUT_TOKENS)) + head[:extra]
     suffix = tokens.encode(suffix_text[: 8 * shape.canvas_tokens])
     if len(suffix_text) <= 4 * shape.canvas_tokens and shape.end_of_gap_token_id is not None:
         suffix = [*suffix, tokens.stop_ids[0]]  # the end of the document is in sight
     head_text = tokens.decode(head[extra:]) if extra else line
-    indent = len(line.lstrip("\n")) - len(line.lstrip())
-    return Layout(context, head[extra:], suffix, prefix, suffix_text, head_text, indent)
+    chat: list[int] = []
+    if shape.chat and shape.fim and not request.single_line:
+        chat = [*shape.chat.opening(request, tokens, suffix_text), *context[len(opening) :]]
+    return Layout(context, head[extra:], suffix, prefix, suffix_text, head_text, chat)
 
 
 def ngrams(
@@ -97,32 +99,12 @@ def _fit(ids: list[int], room: int) -> list[int]:
     return ids if excess <= 0 else ids[-(-excess // _CUT_TOKENS) * _CUT_TOKENS :]
 
 
-def _opening(request: FillRequest, tokens: Tokens, suffix: str, fim: FimForm | None) -> list[int]:
-    """What stands before the prefix: `<bos>`, other files, or for a chat model the turn in which it is asked to write.
-
-    The suffix goes into the user's turn and the prefix into the model's open code fence, so that typing
-    appends to the context. A full sentence: terse orders make DiffusionGemma answer nothing.
-    """
+def _opening(request: FillRequest, tokens: Tokens, suffix: str, shape: InfillShape) -> list[int]:
+    """What stands before the prefix: `<bos>`, then other files, or the chat in which the model is asked to write."""
     start = [] if tokens.bos is None else [tokens.bos]
-    if fim and fim.prefix is not None:
-        return [*start, *_other_files(request, tokens, fim), fim.prefix]
-    if tokens.turn is None or tokens.end_turn is None:
-        return start
-    related = "".join(f"From {s.path}:\n{s.text}\n\n" for s in request.related)
-    ask = (
-        f"user\n{related}This is the end of the file {request.path or 'I am editing'}:\n{suffix[:2000]}\n\n"
-        "Please write the whole file from its beginning, so that it continues into that end."
-    )
-    answer = f"model\nHere is the file.\n```{request.language}\n"
-    return [
-        *start,
-        tokens.turn,
-        *tokens.encode(ask),
-        tokens.end_turn,
-        *tokens.encode("\n"),
-        tokens.turn,
-        *tokens.encode(answer),
-    ]
+    if shape.fim and shape.fim.prefix is not None:
+        return [*start, *_other_files(request, tokens, shape.fim), shape.fim.prefix]
+    return [*start, *shape.chat.opening(request, tokens, suffix)] if shape.chat else start
 
 
 def _other_files(request: FillRequest, tokens: Tokens, fim: FimForm) -> list[int]:

@@ -98,6 +98,7 @@ class LoadedModel:
             context = Context(prompt.cache.first(len(layout.context) - 1), layout.context[-1])
         else:
             context = self.encode(layout.context)
+        chat = self.encode(layout.chat) if layout.chat else None
         trust = shape.ngram_trust
         file = ngrams(request, layout, self.tokens, trust, self.repository) if trust else self.repository
-        return Reader(self.network, self.tokens, layout, context, file, fim, prompt)
+        return Reader(self.network, self.tokens, layout, context, file, fim, prompt, chat)

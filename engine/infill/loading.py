@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from engine.diffusion.sampler import DiffusionSettings
+from engine.infill.chat import ChatForm
 from engine.infill.checkpoint_options import InfillShape
 from engine.infill.fim import FimForm
 from engine.infill.loaded import LoadedModel
@@ -26,6 +28,7 @@ REPOSITORY = "repository.npy"  # token ids of a repository's files, int32 [N], `
 REPOSITORY_LEAST = 3  # tokens of history: what follows fewer, the model knows
 _SUFFIX_TOKENS = {"cpu": 128, "cuda": 512}  # of the suffix, which is encoded again after every new line
 _CONTEXT_TOKENS = {"cpu": 1536, "cuda": 8192}
+_BLOCK_DRAFTS = 3  # in the infilling form, and as many in the chat
 _GAP_TOKENS = 256  # of a causal draft
 
 
@@ -53,8 +56,9 @@ def _load_diffusion_gemma(
     path: Path, device: torch.device, dtype: str, name: str, progress: Callable[[float], None] | None
 ) -> LoadedModel:
     config, generation = read_json(path, "config.json"), _generation_config(path)
-    shape, settings = InfillShape.from_dict(config), DiffusionSettings.from_dict(generation)
+    settings = DiffusionSettings.from_dict(generation)
     tokens = Tokens(read_tokenizer(path), settings.stop_ids)
+    shape = replace(InfillShape.from_dict(config), chat=ChatForm.of_tokenizer(tokens))
     network = load_network(path, device, choose_dtype(dtype, device), progress)
     make_dense(network)
     _check_tokenizer(path, tokens, network.config.vocab_size)
@@ -78,7 +82,8 @@ def _load_decoder(
         head_tokens=_GAP_TOKENS,
         gap_tokens=(_GAP_TOKENS,),
         block_tokens=_GAP_TOKENS,
-        block_drafts=5,
+        chat=ChatForm.of_tokenizer(tokens),
+        block_drafts=_BLOCK_DRAFTS,
     )
     tokens.prepare()
     return LoadedModel(network, tokens, shape, settings, name)

@@ -20,7 +20,6 @@ class Tokens:
         tokenizer.encode_special_tokens = True  # a literal "<mask>" in the user's code is five characters
         self.tokenizer, self.stop_ids = tokenizer, stop_ids
         self.bos = self.id_of("<bos>")
-        self.turn, self.end_turn = self.id_of("<|turn>"), self.id_of("<turn|>")
         self.encode_kept = lru_cache(maxsize=16)(self.encode)  # for the same long text at every keystroke
         self.spelling = lru_cache(maxsize=256)(self._spelling)
 

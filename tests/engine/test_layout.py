@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from engine.infill.chat import ChatForm
 from engine.infill.checkpoint_options import InfillShape
 from engine.infill.layout import lay_out
 from engine.protocol import FillRequest, Snippet
@@ -23,7 +24,6 @@ def test_the_context_ends_before_the_cursors_line_and_the_canvas_has_the_rest(mo
     assert model.tokens.decode(got.context) == "import os\n\n\ndef size(path):"
     assert model.tokens.decode(got.head) == "\n    return os.pa"
     assert model.tokens.decode(got.suffix) == "(path)\n"
-    assert got.indent == 4
 
 
 def test_typing_on_a_line_leaves_the_context_as_it_is(model):
@@ -77,7 +77,7 @@ def test_a_chat_model_is_asked_in_a_full_turn(model, gemma_tokens):
         prefix="def f():\n    return ", suffix="\nf()\n", language="python", path="a.py",
         related=(Snippet(path="b.py", text="def g(): ..."),),
     )  # fmt: skip
-    got = lay_out(request, gemma_tokens, InfillShape())
+    got = lay_out(request, gemma_tokens, InfillShape(chat=ChatForm.of_tokenizer(gemma_tokens)))
     text = gemma_tokens.tokenizer.decode(got.context, skip_special_tokens=False)
     assert text.startswith("<bos><|turn>user\nFrom b.py:\ndef g(): ...")
     assert "the end of the file a.py:\n\nf()" in text
