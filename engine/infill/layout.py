@@ -49,7 +49,8 @@ def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
         suffix = [*suffix, tokens.stop_ids[0]]  # the end of the document is in sight
     head_text = tokens.decode(head[extra:]) if extra else line
     chat: list[int] = []
-    if shape.chat and shape.fim and not request.single_line:
+    wants_lines = not request.single_line and request.priority == "manual"
+    if shape.chat and shape.fim and wants_lines:  # it costs a second prompt
         chat = [*shape.chat.opening(request, tokens, suffix_text), *context[len(opening) :]]
     return Layout(context, head[extra:], suffix, prefix, suffix_text, head_text, chat)
 
