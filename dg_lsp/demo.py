@@ -69,8 +69,8 @@ _CUTS = (
     _Cut(
         "A function without a body",
         "function",
-        '"""Change the values of several keys and save the file."""\n        ',
-        "self.values.update(values)\n        self.save()",
+        '"""Change the value of a key and save the file."""\n        ',
+        "self.values[key] = value\n        self.save()",
         "pass",
     ),
 )

@@ -46,11 +46,6 @@ class SettingsStore:
         self.values[key] = value
         self.save()
 
-    def update(self, values: dict[str, str]) -> None:
-        """Change the values of several keys and save the file."""
-        self.values.update(values)
-        self.save()
-
     def remove(self, key: str) -> None:
         """Remove the value of a key and save the file."""
         del self.values[key]
