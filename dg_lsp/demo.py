@@ -65,7 +65,6 @@ def _command() -> str:
 _CUTS = (
     _Cut("The rest of a line", "cursor", "        self.known = ", "known"),
     _Cut("An argument of a call", "cursor", "json.dumps(", "self.values"),
-    _Cut("A line of its own", "cursor", "if key in self.values:\n            ", "return self.values[key]"),
     _Cut(
         "A function without a body",
         "function",
@@ -73,6 +72,7 @@ _CUTS = (
         "self.values[key] = value\n        self.save()",
         "pass",
     ),
+    _Cut("A line of its own", "cursor", "if key in self.values:\n            ", "return self.values[key]"),
 )
 
 

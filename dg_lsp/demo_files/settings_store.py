@@ -33,14 +33,6 @@ class SettingsStore:
         text = json.dumps(self.values, indent=2)
         self.path.write_text(text, encoding="utf-8")
 
-    def get(self, key: str) -> str:
-        """The value of a key, else its default."""
-        if key in self.values:
-            return self.values[key]
-        if key in self.defaults:
-            return self.defaults[key]
-        raise UnknownKey(key, sorted(self.defaults))
-
     def set(self, key: str, value: str) -> None:
         """Change the value of a key and save the file."""
         self.values[key] = value
@@ -50,3 +42,11 @@ class SettingsStore:
         """Remove the value of a key and save the file."""
         del self.values[key]
         self.save()
+
+    def get(self, key: str) -> str:
+        """The value of a key, else its default."""
+        if key in self.values:
+            return self.values[key]
+        if key in self.defaults:
+            return self.defaults[key]
+        raise UnknownKey(key, sorted(self.defaults))
