@@ -205,7 +205,7 @@ class _Demo:
             best = result.candidates[0]
             origin = {
                 "denoised": "is what the canvas settled on",
-                "causal": "was written from left to right",
+                "causal": "is the best of several drafts written from left to right",
                 "copied": "was copied from elsewhere in the file",
             }[best.source]
             self._screen.say(f"The answer {origin} ({100 * best.confidence:.0f} % sure).")

@@ -204,7 +204,14 @@ def test_drafts_of_a_model_without_a_canvas_grow(begin: Begin, scripted_engine: 
     steps = re.findall(r"^  step +(\d)/5  self\.known = (.*)$", out, re.MULTILINE)
     assert steps == [("1", "ans"), ("2", "answer"), ("4", "answer(1)")]
     assert "canvas" not in out
-    assert len(re.findall(r"^The answer was written from left to right \(\d+ % sure\)\.$", out, re.M)) == HOLES
+    assert (
+        len(
+            re.findall(
+                r"^The answer is the best of several drafts written from left to right \(\d+ % sure\)\.$", out, re.M
+            )
+        )
+        == HOLES
+    )
 
 
 def test_a_model_with_nothing_to_offer_is_said_and_no_failure(begin: Begin, scripted_engine: StartEngine) -> None:
