@@ -26,8 +26,9 @@ test-editors: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node $(DG_EDITORS)/he
 	@$(MAKE) vscode || echo "make: no extension for VS Code, its tests are skipped"
 	$(BIN)/pytest -rsR --reruns 1 --numprocesses=2 --dist=loadfile tests/editors
 
-# Pictures of real editors for the documentation. On a quiet machine.
+# Pictures of the demo and of real editors for the documentation. On a quiet machine.
 screenshots: $(VENV)/.editors neovim $(DG_EDITORS)/vscode/node vscode
+	PYTHONPATH=.:tests/e2e:tests/editors $(BIN)/python tests/editors/screenshots_demo.py
 	PYTHONPATH=.:tests/e2e:tests/editors $(BIN)/python tests/editors/screenshots.py
 	PYTHONPATH=.:tests/e2e:tests/editors $(BIN)/python tests/editors/screenshots_vscode.py
 

@@ -65,14 +65,14 @@ def _command() -> str:
 _CUTS = (
     _Cut("The rest of a line", "cursor", "        self.known = ", "known"),
     _Cut("An argument of a call", "cursor", "json.dumps(", "self.values"),
-    _Cut("A line of its own", "cursor", "if key in self.values:\n            ", "return self.values[key]"),
     _Cut(
         "A function without a body",
         "function",
-        '"""Change the values of several keys and save the file."""\n        ',
-        "self.values.update(values)\n        self.save()",
+        '"""Change the value of a key and save the file."""\n        ',
+        "self.values[key] = value\n        self.save()",
         "pass",
     ),
+    _Cut("A line of its own", "cursor", "if key in self.values:\n            ", "return self.values[key]"),
 )
 
 
@@ -205,7 +205,7 @@ class _Demo:
             best = result.candidates[0]
             origin = {
                 "denoised": "is what the canvas settled on",
-                "causal": "was written from left to right",
+                "causal": "is the best of several drafts written from left to right",
                 "copied": "was copied from elsewhere in the file",
             }[best.source]
             self._screen.say(f"The answer {origin} ({100 * best.confidence:.0f} % sure).")

@@ -91,7 +91,7 @@ class Screen:
             self._explain_canvas()
             self._print(Text("  ").join([_step(draft), _gap(head.lstrip(), draft), _pinned(draft)]))
         elif draft.step & (draft.step - 1) == 0:
-            self._print(Text("  ").join([_step(draft), Text(_marked(head.lstrip() + draft.text))]))
+            self._print(Text("  ").join([_step(draft), Text(_marked(head.lstrip() + draft.text.rstrip()))]))
 
     def _explain_canvas(self) -> None:
         """What the lines of a canvas mean, before the first one."""
@@ -134,7 +134,7 @@ def _step(draft: Draft) -> Text:
 
 def _growing(head: str, draft: Draft) -> Text:
     """The cursor's line up to the hole, and what is written so far, indented as in the file."""
-    first, *others = (_printable(line) for line in draft.text.split("\n"))
+    first, *others = (_printable(line) for line in draft.text.rstrip().split("\n"))
     text = Text("  ").append(head, "dim").append(first, "yellow")
     return text.append("".join(f"\n  {line}" for line in others), "yellow")
 

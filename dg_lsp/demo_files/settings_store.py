@@ -33,6 +33,16 @@ class SettingsStore:
         text = json.dumps(self.values, indent=2)
         self.path.write_text(text, encoding="utf-8")
 
+    def set(self, key: str, value: str) -> None:
+        """Change the value of a key and save the file."""
+        self.values[key] = value
+        self.save()
+
+    def remove(self, key: str) -> None:
+        """Remove the value of a key and save the file."""
+        del self.values[key]
+        self.save()
+
     def get(self, key: str) -> str:
         """The value of a key, else its default."""
         if key in self.values:
@@ -40,18 +50,3 @@ class SettingsStore:
         if key in self.defaults:
             return self.defaults[key]
         raise UnknownKey(key, sorted(self.defaults))
-
-    def set(self, key: str, value: str) -> None:
-        """Change the value of a key and save the file."""
-        self.values[key] = value
-        self.save()
-
-    def update(self, values: dict[str, str]) -> None:
-        """Change the values of several keys and save the file."""
-        self.values.update(values)
-        self.save()
-
-    def remove(self, key: str) -> None:
-        """Remove the value of a key and save the file."""
-        del self.values[key]
-        self.save()

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
-from engine.protocol import Candidate, Draft, FillError, FillRequest, FillResult, Health, from_json, to_json
+from engine.protocol import Candidate, Draft, FillError, FillRequest, FillResult, Health, Source, from_json, to_json
 
 
 def main() -> None:
@@ -40,6 +40,7 @@ def script(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="scripted")
     parser.add_argument("--middle", action="append")
     parser.add_argument("--name-the-place", action="store_true")
+    parser.add_argument("--no-canvas", action="store_true", help="drafts grow, as those of a model without a denoiser")
     parser.add_argument("--die-at-step", type=int, default=0)
     parser.add_argument("--fail-at-step", type=int, default=0)
     parser.add_argument("--fail-code", default="engine")
@@ -107,8 +108,12 @@ async def answer(wanted: FillRequest, record: dict[str, Any], options: argparse.
             if step == options.fail_at_step:
                 yield event("error", FillError(code=options.fail_code, message="the script says so"))
                 return
-            yield event("draft", draft(wanted, middles[0], step, options.steps))
-        candidates = [Candidate(middle=middle, source="denoised", confidence=0.5) for middle in middles]
+            if options.no_canvas:
+                yield event("draft", Draft(text=middles[0][: 3 * step], step=step, steps=options.steps))
+            else:
+                yield event("draft", draft(wanted, middles[0], step, options.steps))
+        source: Source = "causal" if options.no_canvas else "denoised"
+        candidates = [Candidate(middle=middle, source=source, confidence=0.5) for middle in middles]
         yield event(
             "done",
             FillResult(

@@ -13,25 +13,27 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from lsp_session import ScriptedEngine, ScriptedEngines, eventually, short_folder
+from lsp_session import ScriptedEngine, ScriptedEngines, eventually, scripted_cli, short_folder
 
 StartEngine = Callable[..., ScriptedEngine]
 Begin = Callable[[], "subprocess.Popen[str]"]
+Unasked = Callable[..., tuple[Path, "subprocess.Popen[str]"]]
 
 DEMO = [sys.executable, "-m", "dg_lsp", "demo"]
+SMALL = "qwen2.5-coder-0.5b"
 HOLES = 4
 STEP = re.compile(r"  step +(\d+)/(\d+) +\d+ of (\d+) accepted    (.*)    pinned: (.*)")
 
 
-def started(folder: Path) -> subprocess.Popen[str]:
-    environment = {**os.environ, "DG_RUNTIME_DIR": str(folder), "PYTHONIOENCODING": "utf-8"}
+def started(folder: Path, **more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "DG_RUNTIME_DIR": str(folder), "PYTHONIOENCODING": "utf-8", **more}
     return subprocess.Popen(
         DEMO, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )
 
 
-def outcome(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=110)
+def outcome(process: subprocess.Popen[str], within_s: float = 110) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=within_s)
     return process.returncode, out, err
 
 
@@ -48,6 +50,11 @@ def alive_below(pid: int) -> list[int]:
     return found
 
 
+def stop_engine(folder: Path) -> None:
+    environment = {**os.environ, "DG_RUNTIME_DIR": str(folder)}
+    subprocess.run([sys.executable, "-m", "engine.cli", "stop"], env=environment, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def with_real_engine() -> Iterator[tuple[int, str, str]]:
     """One demonstration from nothing: it starts the engine itself."""
@@ -55,13 +62,76 @@ def with_real_engine() -> Iterator[tuple[int, str, str]]:
         try:
             yield outcome(started(folder))
         finally:
-            environment = {**os.environ, "DG_RUNTIME_DIR": str(folder)}
-            subprocess.run([sys.executable, "-m", "engine.cli", "stop"], env=environment, capture_output=True)
+            stop_engine(folder)
 
 
 @pytest.fixture
 def begin(scripted_engines: tuple[Path, ScriptedEngines]) -> Begin:
-    return lambda: started(scripted_engines[0])
+    return lambda: started(scripted_engines[0], DG_MODEL="scripted")
+
+
+@pytest.fixture
+def unasked() -> Iterator[Unasked]:
+    """A demonstration whose user names no model, with a scripted `dg-engine`, in a folder with these files."""
+    with short_folder() as folder:
+
+        def start(*files: str) -> tuple[Path, subprocess.Popen[str]]:
+            for name in files:
+                (folder / name).touch()
+            return folder, started(folder, DG_MODEL="", **scripted_cli())
+
+        yield start
+        stop_engine(folder)
+
+
+def test_without_a_named_model_a_small_one_is_downloaded_and_its_size_said_first(
+    unasked: Unasked,
+) -> None:
+    folder, process = unasked()
+    status, out, err = outcome(process)
+    assert (status, err) == (0, "")
+    assert out.startswith("Downloading the model small: 491 MB, once.\n")
+    assert (folder / "small.gguf").exists()
+    assert "\nReady: small on none.\n" in out
+
+
+def test_a_model_that_is_here_is_not_downloaded_again(
+    unasked: Unasked,
+) -> None:
+    _, process = unasked("small.gguf")
+    status, out, _ = outcome(process)
+    assert status == 0
+    assert "Downloading" not in out
+
+
+def test_without_a_network_the_model_in_the_package_is_used_and_that_is_said(
+    unasked: Unasked,
+) -> None:
+    _, process = unasked("no_network")
+    status, out, err = outcome(process)
+    assert (status, err) == (0, "")
+    why = "small cannot be fetched (no network): put the file there by --from PATH."
+    assert f"\n{why}\nThe demo goes on with dg-default, the weak model in the package.\n" in out
+    assert "\nReady: dg-default on none.\n" in out
+
+
+def test_ctrl_c_ends_a_download(unasked: Unasked) -> None:
+    folder, process = unasked("slow_download")
+    eventually((folder / "downloading").exists)
+    process.send_signal(signal.SIGINT)
+    status, _, err = outcome(process)
+    assert (status, err) == (130, "")
+    assert not Path(f"/proc/{(folder / 'downloading').read_text()}").exists()
+
+
+def test_a_named_model_takes_the_place_of_the_one_that_runs(
+    unasked: Unasked,
+) -> None:
+    folder, process = unasked("small.gguf")
+    assert outcome(process)[0] == 0
+    status, out, err = outcome(started(folder, DG_MODEL="small", **scripted_cli()))
+    assert (status, err) == (0, "")
+    assert "It finds an engine that runs dg-default.\nReady: small, in the place of dg-default.\n" in out
 
 
 def test_the_real_engine_is_started_and_every_hole_shown(with_real_engine: tuple[int, str, str]) -> None:
@@ -87,15 +157,19 @@ def test_the_canvas_settles_step_by_step_in_front_of_a_steady_suffix(with_real_e
         pinned.append({suffix for *_, suffix in steps})
     assert all(len(suffixes) == 1 for suffixes in pinned)
     assert pinned[0] == {'⏎⏎⏎class SettingsStore:⏎    """V'}
-    assert pinned[1] == {'), encoding="utf-8")⏎⏎    def ge'}
+    assert pinned[1] == {", indent=2)⏎        self.path.wr"}
 
 
 def test_it_ends_with_the_time_of_each_part_and_how_to_connect_editors(with_real_engine: tuple[int, str, str]) -> None:
     times = with_real_engine[1].partition("\nTimes\n")[2]
     for part in ("dg-lsp, from its start", "the engine, until", "over LSP", "context", "denoise", "causal", "choose"):
         assert re.search(rf"^ *{part}.* [\d.]+( s)? *$", times, re.MULTILINE), part
-    assert re.search(r'^  vim\.lsp\.config\("dg", \{ cmd = \{ ".*dg-lsp" \}, filetypes = \{ .* \} \}\)$', times, re.M)
-    assert '\n  vim.lsp.enable("dg")\n  vim.lsp.inline_completion.enable()\nVS Code: ' in times
+    assert re.search(
+        r'^  vim\.lsp\.config\("dg", \{\n    cmd = \{ ".*dg-lsp" \},\n    filetypes = \{\n.*"java"\n    \},\n  \}\)\n'
+        r'  vim\.lsp\.enable\("dg"\)\n  vim\.lsp\.inline_completion\.enable\(\)\nVS Code: ',
+        times,
+        re.MULTILINE | re.DOTALL,
+    )
     assert times.endswith("`dg-engine stop` ends it now.\n")
 
 
@@ -105,11 +179,39 @@ def test_the_answer_over_lsp_becomes_an_edit(begin: Begin, scripted_engine: Star
     assert (status, err) == (0, "")
     assert "\n-        self.known = \n+        self.known = answer(1)\n" in out
     assert "\n-        pass\n+        answer(1)\n" in out
-    assert out.count("The answer is denoised") == HOLES
+    assert len(re.findall(r"^The answer is what the canvas settled on \(\d+ % sure\)\.$", out, re.MULTILINE)) == HOLES
+    assert out.count("A canvas: ") == 1
+    assert "\n0 of 4 holes are as the file's author wrote them.\n" in out
     over_lsp, watched = (seen["request"] for seen in engine.seen()[-2:])
-    assert "json.dumps(answer(1))" in over_lsp["prefix"], "the document that is filled holds the edits before"
+    assert "json.dumps(answer(1), indent" in over_lsp["prefix"], "the document that is filled holds the edits before"
     for field in ("prefix", "suffix", "max_tokens", "single_line", "seed"):
         assert over_lsp[field] == watched[field]
+
+
+def test_an_answer_as_the_author_wrote_it_is_told_and_counted(begin: Begin, scripted_engine: StartEngine) -> None:
+    scripted_engine("--middle", "known")
+    status, out, _ = outcome(begin())
+    assert status == 0
+    assert out.count("The file's author wrote exactly this.") == 1
+    assert "The file's author wrote: return self.values[key]\n" in out
+    assert "\n1 of 4 holes are as the file's author wrote them.\n" in out
+
+
+def test_drafts_of_a_model_without_a_canvas_grow(begin: Begin, scripted_engine: StartEngine) -> None:
+    scripted_engine("--no-canvas", "--steps", "5", "--middle", "answer(1)")
+    status, out, _ = outcome(begin())
+    assert status == 0
+    steps = re.findall(r"^  step +(\d)/5  self\.known = (.*)$", out, re.MULTILINE)
+    assert steps == [("1", "ans"), ("2", "answer"), ("4", "answer(1)")]
+    assert "canvas" not in out
+    assert (
+        len(
+            re.findall(
+                r"^The answer is the best of several drafts written from left to right \(\d+ % sure\)\.$", out, re.M
+            )
+        )
+        == HOLES
+    )
 
 
 def test_a_model_with_nothing_to_offer_is_said_and_no_failure(begin: Begin, scripted_engine: StartEngine) -> None:
@@ -154,13 +256,11 @@ def test_ctrl_c_is_quiet_and_leaves_no_server_behind(begin: Begin, scripted_engi
     assert engine.process.poll() is None
 
 
-def test_a_terminal_gets_colours_and_one_moving_canvas(
-    scripted_engines: tuple[Path, ScriptedEngines], scripted_engine: StartEngine
-) -> None:
-    scripted_engine("--steps", "2")
+def in_a_terminal(folder: Path, columns: int = 80) -> bytes:
+    """All that a demonstration writes to a terminal."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "DG_RUNTIME_DIR": str(scripted_engines[0]), "TERM": "xterm-256color"}
-    process = subprocess.Popen(DEMO, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    more = {"DG_RUNTIME_DIR": str(folder), "DG_MODEL": "scripted", "TERM": "xterm-256color", "COLUMNS": str(columns)}
+    process = subprocess.Popen(DEMO, env={**os.environ, **more}, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
     try:
@@ -170,6 +270,40 @@ def test_a_terminal_gets_colours_and_one_moving_canvas(
         pass
     os.close(ours)
     assert process.wait(30) == 0
+    return shown
+
+
+def test_a_terminal_gets_colours_and_one_moving_canvas(
+    scripted_engines: tuple[Path, ScriptedEngines], scripted_engine: StartEngine
+) -> None:
+    scripted_engine("--steps", "2")
+    shown = in_a_terminal(scripted_engines[0])
     up = rb"\x1b\[1A"  # the second step is drawn over the first
     assert len(re.findall(rb"step  1/2[^\n]*\n[^\n]*\n[^\n]*" + up, shown)) == HOLES
     assert b"\x1b[32m+        self.known = scripted()" in shown
+
+
+def test_no_line_is_wider_than_the_terminal(
+    scripted_engines: tuple[Path, ScriptedEngines], scripted_engine: StartEngine
+) -> None:
+    scripted_engine("--no-canvas", "--middle", f"total({', '.join(f'number_{n}' for n in range(12))})")
+    shown = in_a_terminal(scripted_engines[0]).decode()
+    lines = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown.replace("\r", "\n")).split("\n")
+    assert max(map(len, lines)) <= 80
+    assert any(re.search(r"number_\d, *$", line) for line in lines), "wrapped between words"
+
+
+@pytest.mark.timeout(900)
+def test_the_small_model_fills_three_of_the_four_holes_as_the_author_did() -> None:
+    models = Path(os.environ.get("DG_MODELS_DIR", Path.home() / ".cache" / "dg-lsp" / "models"))
+    if not (models / SMALL).is_dir():
+        pytest.skip(f"{SMALL} is not in {models}: run dg-engine download {SMALL}")
+    with short_folder() as folder:
+        try:
+            status, out, err = outcome(started(folder, DG_MODEL=SMALL), within_s=800)
+        finally:
+            stop_engine(folder)
+    assert (status, err) == (0, "")
+    right = re.search(r"^(\d) of 4 holes are as the file's author wrote them\.$", out, re.MULTILINE)
+    assert right, out
+    assert int(right[1]) >= 3, out

@@ -31,6 +31,10 @@ class Terminal:
         """The screen with its escape sequences."""
         return self._tmux("capture-pane", "-p", "-e", "-t", "dg")
 
+    def everything(self) -> str:
+        """The screen and what has scrolled out of it, with the escape sequences."""
+        return self._tmux("capture-pane", "-p", "-e", "-S", "-", "-t", "dg")
+
     def wait_for(self, text: str) -> None:
         self.until(lambda screen: text in screen)
 

@@ -1,4 +1,4 @@
---- dg-lsp in Neovim: a local diffusion language model fills gaps in code. See |dg.txt|.
+--- dg-lsp in Neovim: a local language model fills gaps in code. See |dg.txt|.
 local M = {}
 
 ---@type table<string, string|false> Highlight groups and what each is linked to, if the colour scheme says nothing.

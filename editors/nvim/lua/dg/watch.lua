@@ -85,7 +85,12 @@ local function paint_draft(draft)
     local empty = slot == '' and not draft.settled[i]
     table.insert(chunks, { empty and '·' or slot, draft.settled[i] and 'DgWatchSettled' or 'DgWatchDraft' })
   end
-  local caption = ('step %d/%d, %d of %d slots settled'):format(draft.step, draft.steps, settled, #draft.slots)
+  local caption = ('step %d/%d'):format(draft.step, draft.steps)
+  if #draft.slots > 0 then
+    caption = ('%s, %d of %d slots settled'):format(caption, settled, #draft.slots)
+  else -- a draft that grows, of a model without a denoiser
+    chunks = { { draft.text, 'DgWatchDraft' } }
+  end
   paint(draft.range, chunks, draft.pinned, caption)
   table.insert(seen, { step = draft.step, steps = draft.steps, text = draft.text, settled = settled })
 end
