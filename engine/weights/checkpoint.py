@@ -10,17 +10,19 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from engine.model.config import ModelConfig
 from engine.model.diffusion_gemma import DiffusionGemma
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _DECODER = "model.decoder."
 _ENCODER = "model.encoder.language_model."
@@ -47,6 +49,8 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
 
 def read_tokenizer(folder: Path) -> Tokenizer:
     """The folder's tokenizer.json. Raises `CheckpointError`."""
+    from tokenizers import Tokenizer  # only here: training needs no tokenizer
+
     file = folder / "tokenizer.json"
     if not file.is_file():
         raise CheckpointError(f"{folder} has no tokenizer.json; download the model again")
