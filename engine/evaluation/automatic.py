@@ -4,8 +4,8 @@
 
 fills the held-out holes, each as the editor would ask for it, and writes the table and a picture of confidence against
 the share right. Right is an answer that equals the original, character by character. A block is first cut as the
-language server cuts it: to at most four lines, before its first unsure line. It is right when the lines that are left are
-the first lines of the original.
+language server cuts it: to at most four lines, before its first unsure line. It is right when the lines that are left
+are the first lines of the original.
 """
 
 from __future__ import annotations
