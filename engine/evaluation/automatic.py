@@ -3,7 +3,9 @@
     python -m engine.evaluation.automatic --out var/automatic
 
 fills the held-out holes, each as the editor would ask for it, and writes the table and a picture of confidence against
-the share right. Right is an answer that equals the original, character by character.
+the share right. Right is an answer that equals the original, character by character. A block is first cut as the
+language server cuts it: to at most four lines, before its first unsure line. It is right when the lines that are left
+are the first lines of the original.
 """
 
 from __future__ import annotations
@@ -11,18 +13,20 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.progress import track
 
+from dg_lsp.completion.choice import BLOCK_LINES
+from dg_lsp.completion.filters.unsure_lines import sure_start
 from engine.evaluation.command import add_options, model_and_tasks
 from engine.evaluation.tasks import Task
 from engine.infill import LoadedModel
 from engine.infill.calibration import KINDS, Calibration, Features, Kind, kind_of
-from engine.infill.fill import rank
-from engine.protocol import FillRequest
+from engine.infill.fill import Ranked, rank
+from engine.protocol import Candidate, FillRequest
 
 BINS = 5
 HOLES = ("line", "span", "arguments", "whole-line", "lines", "body")  # an editor asks for no others
@@ -42,22 +46,34 @@ class Asked:
         return FillRequest(
             prefix=task.prefix,
             suffix=task.suffix,
-            language="python",
+            language=task.language,
             path=task.path,
             single_line=self.single_line,
+            max_lines=None if self.single_line else BLOCK_LINES,
             priority="automatic",
         )
+
+    def shown(self, answer: Ranked) -> str:
+        """What the language server leaves of an answer."""
+        said = Candidate(middle=answer.text, source="causal", confidence=0.0, line_confidence=answer.lines)
+        return answer.text if self.single_line else sure_start(said, BLOCK_LINES)
+
+    def is_right(self, shown: str) -> bool:
+        """True for the original, and for a block that is the original's first lines, each of them whole."""
+        middle = self.task.middle
+        return shown == middle or (not self.single_line and middle.startswith(f"{shown}\n"))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The best answer to a hole; `features` are None where there was none."""
+    """The best answer to a hole; `features` are None where there was none, `saved` are its characters if right."""
 
     kind: Kind
     hole: str
     features: Features | None
     right: bool
     characters: int
+    saved: int
 
 
 def as_asked(tasks: Iterable[Task]) -> list[Asked]:
@@ -70,17 +86,21 @@ def as_asked(tasks: Iterable[Task]) -> list[Asked]:
     return found
 
 
-def outcomes(model: LoadedModel, asked: Sequence[Asked]) -> list[Outcome]:
-    """The best answer to each."""
-    return [_outcome(model, one) for one in track(asked, "filling holes", transient=True)]
+def outcomes(model: LoadedModel, asked: Sequence[Asked]) -> Iterator[Outcome]:
+    """The best answer to each, as it comes."""
+    return (outcome(model, one) for one in track(asked, "filling holes", transient=True))
 
 
-def _outcome(model: LoadedModel, asked: Asked) -> Outcome:
+def outcome(model: LoadedModel, asked: Asked) -> Outcome:
+    """The best answer to a hole."""
     task = asked.task
     kind = kind_of(asked.single_line, task.prefix, task.suffix)
     best = next(iter(rank(model, asked.request)), None)
-    right = best is not None and best.text == task.middle
-    return Outcome(kind, task.kind, best.features if best else None, right, len(task.middle))
+    if best is None:
+        return Outcome(kind, task.kind, None, False, len(task.middle), 0)
+    shown = asked.shown(best)
+    right = asked.is_right(shown)
+    return Outcome(kind, task.kind, best.features, right, len(task.middle), len(shown) if right else 0)
 
 
 def table(calibration: Calibration, found: Sequence[Outcome]) -> str:
@@ -103,7 +123,7 @@ def _row(name: str, threshold: str, calibration: Calibration, found: Sequence[Ou
         return f"| {name} | 0 | – | {threshold} | – | – | – |"
     shown = [outcome for outcome in found if outcome.features and calibration.shows(outcome.features)]
     wrong = sum(not outcome.right for outcome in shown)
-    saved = sum(outcome.characters for outcome in shown if outcome.right) / sum(o.characters for o in found)
+    saved = sum(outcome.saved for outcome in shown) / sum(o.characters for o in found)
     right = sum(outcome.right for outcome in found) / len(found)
     share = f"{wrong / len(shown):.0%} ({wrong} of {len(shown)})" if shown else "–"
     return (
@@ -145,7 +165,7 @@ def main(argv: list[str] | None = None) -> None:
     calibration = model.shape.calibration
     if calibration is None:
         parser.exit(2, f"{model.name} has no calibration: python -m engine.training.calibrate FOLDER fits one\n")
-    found = outcomes(model, as_asked(tasks))
+    found = list(outcomes(model, as_asked(tasks)))
     arguments.out.mkdir(parents=True, exist_ok=True)
     made = table(calibration, found)
     (arguments.out / "automatic.md").write_text(f"{made}\n", "utf-8")

@@ -13,7 +13,7 @@ import argparse
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,9 @@ class Package:
     licence: str
 
 
-def packages() -> list[Package]:
-    """The packages of recent_packages.json."""
-    return [Package(**row) for row in json.loads(PACKAGES.read_text("utf-8"))]
+def packages(file: Path = PACKAGES) -> list[Package]:
+    """The packages of recent_packages.json, or of another list in its form."""
+    return [Package(**row) for row in json.loads(file.read_text("utf-8"))]
 
 
 def files_of(package: Package) -> list[SourceFile]:
@@ -101,21 +101,19 @@ def read(path: Path) -> list[SourceFile]:
         raise EvaluationError(f"{path} cannot be read: {type(error).__name__} {error}") from None
 
 
-def fetch(folder: Path, language: str | None) -> None:
-    """Write the files of all packages, whole or not at all; packages that cannot be fetched are named and left out."""
+def fetch(folder: Path, wanted: Iterable[Package]) -> None:
+    """Write the files of packages, whole or not at all; packages that cannot be fetched are named and left out."""
     rows = []
-    for package in packages():
-        if language in (None, package.language):
-            try:
-                found = files_of(package)
-            except EvaluationError as error:
-                print(f"left out: {package.name} {package.version}: {error}")
-                continue
-            print(f"{package.name}: {len(found)} files", flush=True)
-            rows += [
-                {"language": file.language, "package": file.package, "path": file.path, "text": file.text}
-                for file in found
-            ]
+    for package in wanted:
+        try:
+            found = files_of(package)
+        except EvaluationError as error:
+            print(f"left out: {package.name} {package.version}: {error}")
+            continue
+        print(f"{package.name}: {len(found)} files", flush=True)
+        rows += [
+            {"language": file.language, "package": file.package, "path": file.path, "text": file.text} for file in found
+        ]
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{FILES}.part"
     partial.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
@@ -146,7 +144,8 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "fetch":
-            fetch(arguments.folder, arguments.language)
+            language = arguments.language
+            fetch(arguments.folder, [one for one in packages() if language in (None, one.language)])
         else:
             rows = list(drawn(read(arguments.folder / FILES), arguments.limit))
             arguments.to.write_text(listing(rows), "utf-8")

@@ -16,6 +16,7 @@ from engine.infill.checkpoint_options import InfillShape
 from engine.infill.fim import FimForm
 from engine.infill.loaded import LoadedModel
 from engine.infill.ngram_cache import NgramCache, Trust
+from engine.infill.profile import profile_of
 from engine.infill.tokens import Tokens
 from engine.model.decoder_config import FAMILIES
 from engine.model.dense import make_dense
@@ -74,6 +75,7 @@ def _load_decoder(
     settings = DiffusionSettings(stop_ids=_stop_ids(checkpoint.config))
     tokens = Tokens(checkpoint.tokenizer(), settings.stop_ids)
     _check_tokenizer(path, tokens, network.config.vocab_size)
+    profile = profile_of(path, checkpoint.config)
     shape = InfillShape(
         denoiser=False,
         newline_in_head=False,
@@ -84,6 +86,8 @@ def _load_decoder(
         block_tokens=_GAP_TOKENS,
         chat=ChatForm.of_tokenizer(tokens),
         block_drafts=_BLOCK_DRAFTS,
+        calibration=profile.calibration,
+        ngram_trust=profile.ngram_trust,
     )
     tokens.prepare()
     return LoadedModel(network, tokens, shape, settings, name)

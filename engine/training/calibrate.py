@@ -1,14 +1,17 @@
-"""Fits what a checkpoint's config.json says about trust: in the file's n-grams, and in the engine's own answers.
+"""Fits how far a model is trusted: in the file's n-grams beside it, and in the engine's own answers.
 
-    python -m engine.training.calibrate CHECKPOINT
+    python -m engine.training.calibrate MODEL
 
-Holes are cut from packages that are kept for this alone (`calibration_files.jsonl` of the corpus): the network was
-never trained on them, and the held-out packages stay a test. Writes `infill.ngram_trust` and `infill.calibration`.
+Holes are cut from packages that are kept for this alone: the network was never trained on them, and the held-out
+packages stay a test. For a checkpoint that was trained here they are in `calibration_files.jsonl` of the corpus, and
+its config.json gets `infill.ngram_trust` and `infill.calibration`. For a pretrained decoder-only model they are those
+of `engine.evaluation.calibration_holes`, and the model's profile (`engine.infill.profile`) is written.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -19,19 +22,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.evaluation import held_out
+from engine.evaluation import calibration_holes, held_out
 from engine.evaluation.automatic import Outcome, as_asked, outcomes, table
+from engine.evaluation.calibration_holes import Record
 from engine.evaluation.held_out import SourceFile
 from engine.evaluation.tasks import EvaluationError, Task
-from engine.infill import load
+from engine.infill import LoadedModel, load
 from engine.infill.calibration import KINDS, Calibration
+from engine.infill.ngram_cache import Trust
+from engine.infill.profile import Profile, profile_file
+from engine.model.decoder_config import FAMILIES
 from engine.training.source import write_infill
 from engine.training.trust import START, fit_trust, minimised
-from engine.weights.checkpoint import CheckpointError
+from engine.weights.catalogue import find
+from engine.weights.checkpoint import CheckpointError, read_json
 
 FILES = "calibration_files.jsonl"
 HOLES = {"line": 600, "span": 500, "whole-line": 500, "arguments": 300, "lines": 300, "body": 250}
 TRUST_STEP = 5  # of the holes in lines, every fifth tells the trust
+LEAST_GAIN = 0.03  # nats of a token's loss, from which on a decoder-only model is given n-grams
 FALSE_RATE = 0.25  # of automatic answers, at most
 DOUBT = 0.01  # the chance that more are wrong after all; small, for other packages differ from those it is fitted on
 SEED = 7
@@ -91,31 +100,82 @@ def at_most(wrong: int, total: int, rate: float) -> float:
     return sum(math.exp(way + odds + k * per_wrong) for k, way in enumerate(ways))
 
 
+def fit_profile(model: LoadedModel, tasks: Sequence[Task], record: Record) -> tuple[Profile, list[Outcome]]:
+    """The profile of a decoder-only model, and the answers that it was fitted on; `record` keeps and has them."""
+    if record.settings is None:
+        model.shape = replace(model.shape, ngram_trust=START)
+        (trust,), gain = fit_trust(model, [task for task in tasks if task.kind in ("line", "span")][::TRUST_STEP])
+        record.begin({"ngram_trust": asdict(trust) if gain > LEAST_GAIN else None})
+    kept = (record.settings or {})["ngram_trust"]
+    model.shape = replace(model.shape, ngram_trust=kept and Trust(**kept))
+    found = record.outcomes(model, as_asked(tasks))
+    return Profile(fit_calibration(found), model.shape.ngram_trust), found
+
+
+def write_profile(profile: Profile, place: Path) -> None:
+    """Write a profile's file whole, or into the config.json of a checkpoint folder."""
+    values = {key: value for key, value in asdict(profile).items() if value is not None}
+    if place.is_dir():
+        write_infill(place, values)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_name(f"{place.name}.part")
+    partial.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
+    partial.replace(place)
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Fit both, write them into the checkpoint's config.json and SHA256SUMS, and show what they give on these holes."""
+    """Fit both, write them to where the model is loaded from, and show what they give on these holes."""
     parser = argparse.ArgumentParser(
-        prog="python -m engine.training.calibrate", description="Fit a checkpoint's trust in n-grams and in itself."
+        prog="python -m engine.training.calibrate", description="Fit a model's trust in n-grams and in itself."
     )
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--corpus", type=Path, default=held_out.CORPUS, help=f"folder of {FILES}; default: var/corpus")
+    parser.add_argument("model", help="a checkpoint folder, a GGUF file, or a model's name in the catalogue")
+    parser.add_argument("--files", type=Path, metavar="FOLDER", help="default: var/corpus or var/calibration")
+    parser.add_argument("--holes", type=int, metavar="N", help="of each kind at most")
     parser.add_argument(
-        "--holes", type=int, metavar="N", help=f"of each kind at most; default: {sum(HOLES.values())} in all"
+        "--to", type=Path, metavar="FILE", help="the profile of a decoder-only model; default: its place in the package"
     )
     arguments = parser.parse_args(argv)
-    if not (arguments.corpus / FILES).is_file():
-        parser.exit(2, f"{arguments.corpus / FILES} is not here: run make corpus, or name its folder by --corpus\n")
+    entry = find(arguments.model)
+    path = entry.path if entry else Path(arguments.model)
     try:
-        tasks = tasks_of(held_out.read(arguments.corpus / FILES), arguments.holes)
-        model = load(arguments.checkpoint)
+        if path.suffix == ".gguf" or read_json(path, "config.json").get("model_type") in FAMILIES:
+            shown = _calibrate_decoder(path, arguments)
+        else:
+            shown = _calibrate_folder(path, arguments)
     except (EvaluationError, CheckpointError) as error:
         parser.exit(2, f"{error}\n")
+    except OSError as error:
+        parser.exit(2, f"{error.filename} cannot be written: {error.strerror}\n")
+    print(shown)
+
+
+def _calibrate_folder(path: Path, arguments: argparse.Namespace) -> str:
+    folder = arguments.files or held_out.CORPUS
+    if not (folder / FILES).is_file():
+        raise EvaluationError(f"{folder / FILES} is not here: run make corpus, or name its folder by --files")
+    tasks = tasks_of(held_out.read(folder / FILES), arguments.holes)
+    model = load(path)
     model.shape = replace(model.shape, ngram_trust=START)
-    *_, trust = fit_trust(model, [task for task in tasks if task.kind in ("line", "span")][::TRUST_STEP])
+    (*_, trust), _ = fit_trust(model, [task for task in tasks if task.kind in ("line", "span")][::TRUST_STEP])
     model.shape = replace(model.shape, ngram_trust=trust)
-    found = outcomes(model, as_asked(tasks))
+    found = list(outcomes(model, as_asked(tasks)))
     calibration = fit_calibration(found)
-    write_infill(arguments.checkpoint, {"ngram_trust": asdict(trust), "calibration": asdict(calibration)})
-    print(table(calibration, found))
+    write_infill(path, {"ngram_trust": asdict(trust), "calibration": asdict(calibration)})
+    return table(calibration, found)
+
+
+def _calibrate_decoder(path: Path, arguments: argparse.Namespace) -> str:
+    place = arguments.to or (path if path.is_dir() else profile_file(path))
+    if place is None:
+        raise EvaluationError(f"{path.name} is no model of the catalogue: name the profile's file by --to")
+    folder = arguments.files or calibration_holes.FOLDER
+    tasks = calibration_holes.tasks(folder, arguments.holes)
+    model = load(path)
+    profile, found = fit_profile(model, tasks, Record(folder / f"{model.name}.outcomes.jsonl"))
+    write_profile(profile, place)
+    assert profile.calibration is not None
+    return table(profile.calibration, found)
 
 
 if __name__ == "__main__":

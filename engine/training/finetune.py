@@ -183,7 +183,7 @@ def add_ngrams(folder: Path, ids: list[Tensor], tasks: Sequence[Task]) -> None:
     """
     np.save(folder / REPOSITORY, ids[0].numpy())
     write_infill(folder, {"repository_trust": asdict(START)})
-    repository, file = fit_trust(load(folder), tasks)
+    (repository, file), _ = fit_trust(load(folder), tasks)
     np.save(folder / REPOSITORY, torch.cat(ids).numpy())
     write_infill(folder, {"repository_trust": asdict(repository), "ngram_trust": asdict(file)})
 

@@ -81,6 +81,6 @@ class Source:
 def write_infill(folder: Path, settings: dict[str, Any]) -> None:
     """Change keys of `infill` in a checkpoint folder's config.json, and its SHA256SUMS."""
     config = read_json(folder, "config.json")
-    config["infill"] |= settings
+    config["infill"] = config.get("infill", {}) | settings
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     write_sums(folder)

@@ -20,10 +20,11 @@ PRIOR = 1e-3  # of a weight's squared distance from there, in nats: matches of t
 _Grams = list[tuple[int, float, float]]  # for each n-gram found its order, log of repeats, the true token's share
 
 
-def fit_trust(model: LoadedModel, tasks: Sequence[Task]) -> list[Trust]:
+def fit_trust(model: LoadedModel, tasks: Sequence[Task]) -> tuple[list[Trust], float]:
     """The trust under which the true tokens are the likeliest, for each n-gram cache of a fill, the lowest first.
 
-    The model has to have caches already, with whatever trust.
+    Also returns by how much it lowers the loss of a token, in nats. The model has to have caches already, with whatever
+    trust.
     """
     tokens = [token for task in track(tasks, "reading n-grams", transient=True) for token in _tokens_of(model, task)]
     alone = torch.tensor([p for p, _ in tokens])
@@ -48,7 +49,7 @@ def fit_trust(model: LoadedModel, tasks: Sequence[Task]) -> list[Trust]:
     before = float(-alone.clamp(min=causal.LEAST).log().mean())
     after = minimised(loss, weights)
     print(f"loss of a token: {before:.3f} nats by the model alone, {after:.3f} with n-grams")
-    return [Trust(*(round(w, 3) for w in row)) for row in weights.tolist()]
+    return [Trust(*(round(w, 3) for w in row)) for row in weights.tolist()], before - after
 
 
 @torch.inference_mode()

@@ -13,13 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import load
-from engine.evaluation import automatic
+from engine.evaluation import automatic, calibration_holes, recent
 from engine.evaluation.automatic import Outcome
 from engine.evaluation.tasks import Task
-from engine.infill.calibration import KINDS, Features
+from engine.infill.calibration import KINDS, Calibration, Features
+from engine.infill.fill import Ranked
 from engine.infill.loading import DEFAULT_MODEL
 from engine.training import calibrate
 from engine.training.calibrate import DOUBT, FALSE_RATE, at_most, fit_calibration, threshold
+from tests.engine import tiny_decoder
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -43,7 +45,7 @@ def test_a_checkpoint_gets_its_trust_its_calibration_and_new_hashes(tmp_path: Pa
     config["infill"].pop("calibration", None)
     config["infill"].pop("ngram_trust", None)
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
-    calibrate.main([str(folder), "--corpus", str(own_code), "--holes", "2"])
+    calibrate.main([str(folder), "--files", str(own_code), "--holes", "2"])
     shape = load(folder, device="cpu").shape
     assert shape.ngram_trust is not None
     assert shape.calibration is not None
@@ -56,12 +58,49 @@ def test_a_checkpoint_gets_its_trust_its_calibration_and_new_hashes(tmp_path: Pa
     assert all(f"| **{kind}** |" in out for kind in KINDS)
 
 
+def test_a_decoder_gets_a_profile_and_a_stopped_run_goes_on(tmp_path: Path, capsys, monkeypatch) -> None:
+    model = tiny_decoder.write(tmp_path / "tiny")
+    rows = [
+        {"language": "python", "package": "own", "path": path.name, "text": path.read_text("utf-8")}
+        for path in sorted((ROOT / "engine" / "infill").glob("*.py"))[1:]
+    ]
+    (tmp_path / "recent_files.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    command = [str(model), "--files", str(tmp_path), "--holes", "1", "--to", str(tmp_path / "profile.json")]
+    calibrate.main(command)
+    profile = json.loads((tmp_path / "profile.json").read_text("utf-8"))
+    assert profile["calibration"]["bias"].keys() == set(KINDS)
+    assert "| **block** | 3 |" in capsys.readouterr().out
+    record = tmp_path / "tiny.outcomes.jsonl"
+    lines = record.read_text("utf-8").splitlines(keepends=True)
+    record.write_text("".join(lines[:-1]) + lines[-1][:20], "utf-8")  # stopped while it wrote
+    filled = []
+    monkeypatch.setattr(
+        calibration_holes, "outcome", lambda model, asked: filled.append(asked) or automatic.outcome(model, asked)
+    )
+    calibrate.main([*command[:-2]])
+    assert len(filled) == 1
+    assert record.read_text("utf-8").splitlines(keepends=True) == lines
+    assert load(model, device="cpu").shape.calibration == Calibration(**profile["calibration"])
+
+
+def test_a_file_outside_the_catalogue_needs_a_place_for_its_profile(tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        calibrate.main([str(tmp_path / "own.gguf")])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "own.gguf is no model of the catalogue: name the profile's file by --to\n"
+
+
+def test_no_package_for_calibration_is_one_of_those_that_test() -> None:
+    tested = {package.name for package in recent.packages()}
+    assert not tested & {package.name for package in recent.packages(calibration_holes.PACKAGES)}
+
+
 def test_a_corpus_without_the_packages_for_it_is_one_line(tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit) as stopped:
-        calibrate.main([str(DEFAULT_MODEL), "--corpus", str(tmp_path)])
+        calibrate.main([str(DEFAULT_MODEL), "--files", str(tmp_path)])
     assert stopped.value.code == 2
     assert capsys.readouterr().err == (
-        f"{tmp_path / 'calibration_files.jsonl'} is not here: run make corpus, or name its folder by --corpus\n"
+        f"{tmp_path / 'calibration_files.jsonl'} is not here: run make corpus, or name its folder by --files\n"
     )
 
 
@@ -71,8 +110,34 @@ def test_whole_lines_are_asked_for_as_a_line_and_as_a_block() -> None:
     assert asked == [("line", True), ("whole-line", True), ("whole-line", False), ("body", False)]
 
 
+@pytest.mark.parametrize(
+    ("middle", "text", "sure", "single_line", "right"),
+    [
+        ("a()\nb()", "a()\nb()", (0.9, 0.9), False, True),
+        ("a()\nb()", "a()", (), False, True),  # the first of the author's lines
+        ("a()\nb()", "a()\nc()", (0.9, 0.5), False, True),  # the second line is not shown
+        ("a()\nb()", "a()\nc()", (0.9, 0.9), False, False),
+        ("a(1)\nb()", "a(", (), False, False),
+        ("a()", "a()\nb()", (0.9, 0.9), False, False),  # the author went on otherwise
+        ("a()\nb()", "a()", (), True, False),
+    ],
+)
+def test_a_block_is_right_when_the_lines_that_are_shown_are_the_authors_next(
+    middle: str, text: str, sure: tuple[float, ...], single_line: bool, right: bool
+) -> None:
+    asked = automatic.Asked(Task("", "", "body", "", middle, ""), single_line)
+    answer = Ranked(text, ("causal",), Features(0.9, 0.9, 1, text, "block"), sure)
+    assert asked.is_right(asked.shown(answer)) == right
+
+
+def test_a_hole_is_asked_for_in_its_language_and_a_block_with_a_bound() -> None:
+    line, block = (automatic.Asked(Task("", "", "line", "x", "y", "", language="go"), one) for one in (True, False))
+    assert line.request.language == "go"
+    assert (line.request.max_lines, block.request.max_lines) == (None, 4)
+
+
 def outcome(share: float, right: bool, kind: str = "inside", characters: int = 4) -> Outcome:
-    return Outcome(kind, "span", Features(share, 0.5, 1, "text", kind), right, characters)
+    return Outcome(kind, "span", Features(share, 0.5, 1, "text", kind), right, characters, characters)
 
 
 def test_a_kind_that_is_wrong_too_often_is_never_shown() -> None:

@@ -24,6 +24,6 @@ def test_a_repository_that_says_what_comes_is_believed_more_than_one_that_does_n
         repository = NgramCache(np.array(model.tokens.encode("def run():\n" + text)), START, least=3)
         shape = replace(model.shape, ngram_trust=START)
         knowing = LoadedModel(model.network, model.tokens, shape, model.settings, "knowing", repository)
-        trusts.append(fit_trust(knowing, tasks))
+        trusts.append(fit_trust(knowing, tasks)[0])
     (right, _), (wrong, _) = trusts
     assert right.bias > wrong.bias
