@@ -23,6 +23,7 @@ from engine.model.kv_cache import KVCache
 from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishReason, Source
 
 _LINE_TOKENS, _LINE_WIDTH = 24, 8  # of a causal draft within a line
+_SCORED: dict[Source, int] = {"denoised": 4, "causal": 8, "copied": 4}  # candidates of a large model
 _INFILLED = 6  # candidates that are also scored behind the infilling prompt
 _DRAFTING = 0.6  # of the time until the deadline; the rest is for choosing
 
@@ -211,6 +212,8 @@ def _usable(texts: list[str], request: FillRequest) -> list[str]:
 
 def _choose(fill: _Fill, reader: causal.Reader, found: dict[Source, list[str]], kind: Kind) -> list[Ranked]:
     """The texts, best first by the causal score. At the deadline only the most promising are looked at."""
+    if reader.prompt:  # a large vocabulary: each candidate costs
+        found = {source: texts[: _SCORED[source]] for source, texts in found.items()}
     in_turns = (text for texts in zip_longest(*found.values()) for text in texts if text is not None)
     texts = list(dict.fromkeys(in_turns))[: causal.TOGETHER if fill.late() else None]
     if not texts:
