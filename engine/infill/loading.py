@@ -28,7 +28,7 @@ DEFAULT_MODEL = Path(__file__).parent.parent / "default_model"
 REPOSITORY = "repository.npy"  # token ids of a repository's files, int32 [N], `BREAK` between them
 REPOSITORY_LEAST = 3  # tokens of history: what follows fewer, the model knows
 _SUFFIX_TOKENS = {"cpu": 128, "cuda": 512}  # of the suffix, which is encoded again after every new line
-_CONTEXT_TOKENS = {"cpu": 1536, "cuda": 8192}
+_CONTEXT_TOKENS = {"cpu": 1024, "cuda": 8192}
 _BLOCK_DRAFTS = 3  # in the infilling form, and as many in the chat
 _GAP_TOKENS = 256  # of a causal draft
 
