@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from engine.infill.chat import FENCE
 from engine.infill.layout import Layout
 
 _WORD_CHARACTERS = 2  # of a suffix line, that make its return in a draft mean something
+_KEYS = (12, 3)  # characters of a suffix that begins within a line, whose return in a draft may end it
+_ENDS = 6  # such ends looked at
 
 
 class Block:
@@ -14,13 +18,23 @@ class Block:
     def __init__(self, layout: Layout, max_lines: int | None = None) -> None:
         self._max_lines = max_lines
         self._head = layout.head_text.lstrip("\n")
-        lines = (line for line in layout.suffix_text.split("\n")[1:] if line.strip())
-        first = next(lines, "") if not layout.suffix_text.split("\n", 1)[0].strip() else ""
+        rest, *lines = layout.suffix_text.split("\n")
+        self._rest = layout.suffix_text if rest.strip() else ""
+        first = "" if rest.strip() else next((line for line in lines if line.strip()), "")
         self._next_line = first.rstrip() if sum(map(str.isalnum, first)) >= _WORD_CHARACTERS else None
 
     def is_over(self, text: str) -> bool:
-        """True once the text has begun a line that does not belong to the block, or two blank lines."""
+        """True once the text has begun a line that does not belong to the block, two blank lines, or the suffix."""
+        if self._rest and self._rest[: _KEYS[0]].rstrip() in text:
+            return True
         return "\n\n\n" in text or self.cut(text) != text.rstrip()
+
+    def cuts(self, text: str) -> list[str]:
+        """Returns where a text may end: before the suffix's beginning where that stands within a line, else once."""
+        block = self.cut(text)
+        keys = (self._rest[:length].rstrip() for length in _KEYS)
+        places = [match.start() for key in keys if key for match in re.finditer(re.escape(key), block)]
+        return [block[:place] for place in dict.fromkeys(places) if place][:_ENDS] or [block]
 
     def cut(self, text: str) -> str:
         """Returns the lines up to the first that stands left of the block, or that the suffix begins with."""
@@ -29,17 +43,16 @@ class Block:
         kept = [first]
         for line in rest:
             if line.strip():
-                if line.startswith(FENCE):
-                    break
-                if self._max_lines and sum(bool(one.strip()) for one in kept) >= self._max_lines:
+                if line.startswith(FENCE) or line.rstrip() == self._next_line or self._full(kept):
                     break
                 if indent is not None and _indent(line) < indent:
-                    break
-                if line.rstrip() == self._next_line:
                     break
                 indent = _indent(line) if indent is None else indent
             kept.append(line)
         return "\n".join(kept)[len(self._head) :].rstrip()
+
+    def _full(self, lines: list[str]) -> bool:
+        return self._max_lines is not None and sum(bool(line.strip()) for line in lines) >= self._max_lines
 
 
 def _indent(line: str) -> int:

@@ -202,9 +202,9 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
         texts += search(reader.in_chat(), rules)
     if single:
         return list(dict.fromkeys([*texts, *(cut for text in texts[:4] for cut in cuts(text, layout.suffix_text))]))
-    texts = [block.cut(text) for text in texts]
     if reader.prompt:
-        return _usable(texts, request)
+        return _usable([cut for text in texts for cut in block.cuts(text)], request)
+    texts = [block.cut(text) for text in texts]
     return _usable([*texts, *(cut for text in texts for cut in cuts(text, layout.suffix_text)[:1])], request)
 
 

@@ -112,6 +112,9 @@ def test_a_block_ends_left_of_its_first_line_at_the_suffix_and_at_a_fence(coder:
     assert not inside.is_over("x = 1\n    if x:\n        return")
     before = block("def f():\n", "\n    return total\n")
     assert before.cut("    total = 0\n    return total\n") == "    total = 0"
+    within = block("x = [", " for y in z]\nprint(x)\n")
+    assert within.is_over("a(\n    y) for y in z]")
+    assert within.cuts("a(\n    y) for y in z]")[0] == "a(\n    y)"
 
 
 def test_int8_weights_are_converted_once_and_answer_alike(
