@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -199,13 +199,18 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
     )
     texts = search(reader, rules)
     if reader.chat and not fill.late(_DRAFTING):
-        texts += search(reader.in_chat(), rules)
+        texts = list(_in_turns([texts, search(reader.in_chat(), rules)]))
     if single:
         return list(dict.fromkeys([*texts, *(cut for text in texts[:4] for cut in cuts(text, layout.suffix_text))]))
     if reader.prompt:
         return _usable([cut for text in texts for cut in block.cuts(text)], request)
     texts = [block.cut(text) for text in texts]
     return _usable([*texts, *(cut for text in texts for cut in cuts(text, layout.suffix_text)[:1])], request)
+
+
+def _in_turns(lists: Iterable[list[str]]) -> Iterator[str]:
+    """The first of each list, then the second of each, and so on."""
+    return (text for texts in zip_longest(*lists) for text in texts if text is not None)
 
 
 def _usable(texts: list[str], request: FillRequest) -> list[str]:
@@ -220,8 +225,7 @@ def _choose(fill: _Fill, reader: causal.Reader, found: dict[Source, list[str]], 
     if reader.prompt:
         most = _SCORED[fill.request.priority]
         found = {source: texts[: most[source]] for source, texts in found.items()}
-    in_turns = (text for texts in zip_longest(*found.values()) for text in texts if text is not None)
-    texts = list(dict.fromkeys(in_turns))[: causal.TOGETHER if fill.late() else None]
+    texts = list(dict.fromkeys(_in_turns(found.values())))[: causal.TOGETHER if fill.late() else None]
     if not texts:
         return []
     if reader.prompt and not fill.request.single_line:
