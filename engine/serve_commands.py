@@ -38,7 +38,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     serving.add_argument("--replace", action="store_true", help="end an engine that runs another model")
     serving.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    serving.add_argument("--dtype", choices=("auto", "float32", "bfloat16"), default="auto")
+    serving.add_argument("--dtype", choices=("auto", "int8", "float32", "bfloat16"), default="auto")
     serving.add_argument("--idle-exit-minutes", type=float, default=30, metavar="N", help="0: never; default: 30")
     serving.add_argument(
         "--listen",
