@@ -56,6 +56,8 @@ def load(
 def _load_diffusion_gemma(
     path: Path, device: torch.device, dtype: str, name: str, progress: Callable[[float], None] | None
 ) -> LoadedModel:
+    if dtype == "int8":
+        raise CheckpointError(f"{path}: int8 is for decoder-only models; load this one with dtype auto")
     config, generation = read_json(path, "config.json"), _generation_config(path)
     settings = DiffusionSettings.from_dict(generation)
     tokens = Tokens(read_tokenizer(path), settings.stop_ids)

@@ -140,6 +140,11 @@ def test_int8_weights_are_converted_once_and_answer_alike(
     assert kept.stat().st_size > 100
 
 
+def test_int8_is_refused_where_it_would_do_nothing() -> None:
+    with pytest.raises(CheckpointError, match="int8 is for decoder-only models"):
+        load(dtype="int8")
+
+
 def test_a_tokenizer_of_another_model_is_named(tmp_path: Path) -> None:
     folder = write(tmp_path / "coder")
     small = {**CONFIG, "vocab_size": 256 + len(SPECIAL_TOKENS) - 1}
