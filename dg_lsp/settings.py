@@ -40,7 +40,7 @@ class InlineSettings:
     enabled: bool = True
     disabled_languages: tuple[str, ...] = ()
     in_comments: bool = True
-    deadline_ms: int = field(default=800, metadata={"minimum": 1})
+    deadline_ms: int = field(default=1500, metadata={"minimum": 1})
     manual_deadline_ms: int = field(default=3000, metadata={"minimum": 1})
     debounce_ms: int | None = field(default=None, metadata={"minimum": 0})
     max_tokens: int = field(default=64, metadata={"minimum": 1})

@@ -77,15 +77,32 @@ class Score:
 def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = lambda: False) -> list[Score]:
     """The score of each candidate together with the start of the suffix, given everything before.
 
-    First all are read with the first tokens of the suffix, then the whole suffix behind a few at a time, the likeliest
-    first, until `enough` or nothing that is left can win. Where it was not read it counts as behind the best, and the
-    candidate no more than that one.
+    A few are read as they are. Of more, all are read with the first tokens of the suffix first, then the whole suffix
+    behind a few at a time, the likeliest first, until `enough` or nothing that is left can win. Where it was not read
+    it counts as behind the best, and the candidate no more than that one.
     """
     layout, tokens = reader.layout, reader.tokens
     tail = layout.suffix_text[:SUFFIX_CHARACTERS]
     rows = [[reader.context.last, *tokens.encode(layout.head_text + text + tail)] for text in candidates]
     shared, later = _shared(rows), max(0, len(tokens.encode(tail)) - AHEAD)
     reading = _Reading(reader)
+    if len(rows) <= TOGETHER:
+        totals = [sum(logs) for logs in reading.logs(rows, shared)]
+    else:
+        totals = _best_first(reading, rows, shared, later, enough)
+    means = [math.exp(total / (len(row) - shared)) for total, row in zip(totals, rows, strict=True)]
+    ends = [len(row) - later - AHEAD for row in rows]  # where the suffix begins
+    lines = [
+        _line_means(reader, text, row[1:end], reading.logs([row[:end]], 1)[0]) if "\n" in text else ()
+        for text, row, end in zip(candidates, rows, ends, strict=True)
+    ]
+    return [Score(*score) for score in zip(totals, means, lines, strict=True)]
+
+
+def _best_first(
+    reading: _Reading, rows: list[list[int]], shared: int, later: int, enough: Callable[[], bool]
+) -> list[float]:
+    """The total of each row; the last `later` tokens are read behind the likeliest rows alone."""
     begun = [sum(logs) for logs in reading.logs([row[: max(shared, len(row) - later)] for row in rows], shared)]
     order = sorted(range(len(rows)), key=lambda i: -begun[i])
     whole: dict[int, float] = {}
@@ -97,14 +114,7 @@ def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = l
         whole |= {i: sum(logs) for i, logs in zip(places, reading.logs([rows[i] for i in places], shared), strict=True)}
         best, easiest = max(whole, key=lambda i: whole[i]), max(total - begun[i] for i, total in whole.items())
     behind = whole[best] - begun[best]
-    totals = [whole[i] if i in whole else min(begun[i] + behind, whole[best]) for i in range(len(rows))]
-    means = [math.exp(total / (len(row) - shared)) for total, row in zip(totals, rows, strict=True)]
-    ends = [len(row) - later - AHEAD for row in rows]  # where the suffix begins
-    lines = [
-        _line_means(reader, text, row[1:end], reading.logs([row[:end]], 1)[0]) if "\n" in text else ()
-        for text, row, end in zip(candidates, rows, ends, strict=True)
-    ]
-    return [Score(*score) for score in zip(totals, means, lines, strict=True)]
+    return [whole[i] if i in whole else min(begun[i] + behind, whole[best]) for i in range(len(rows))]
 
 
 def infilled_scores(reader: Reader, candidates: list[str]) -> list[Score]:

@@ -20,7 +20,7 @@ from engine.infill.profile import profile_of
 from engine.infill.tokens import Tokens
 from engine.model.decoder_config import FAMILIES
 from engine.model.dense import make_dense
-from engine.runtime.device import choose_device, choose_dtype, choose_weights
+from engine.runtime.device import choose_device, choose_dtype, choose_weights, keep_freed_memory
 from engine.weights import decoder_checkpoint
 from engine.weights.checkpoint import CheckpointError, load_network, read_json, read_tokenizer
 
@@ -73,6 +73,8 @@ def _load_decoder(
 ) -> LoadedModel:
     checkpoint = decoder_checkpoint.open_checkpoint(path)
     weights = choose_weights(dtype, device)
+    if device.type == "cpu":
+        keep_freed_memory()
     network = checkpoint.network(device, choose_dtype(dtype, device), weights, progress)
     settings = DiffusionSettings(stop_ids=_stop_ids(checkpoint.config))
     tokens = Tokens(checkpoint.tokenizer(), settings.stop_ids)

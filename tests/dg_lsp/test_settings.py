@@ -31,15 +31,15 @@ def test_a_later_update_lies_over_an_earlier_one() -> None:
     [
         (
             {"inline": {"deadline_ms": "fast"}},
-            'dg.inline.deadline_ms takes a whole number from 1 up, not "fast"; it stays 800',
+            'dg.inline.deadline_ms takes a whole number from 1 up, not "fast"; it stays 1500',
         ),
         (
             {"inline": {"deadline_ms": 0}},
-            "dg.inline.deadline_ms takes a whole number from 1 up, not 0; it stays 800",
+            "dg.inline.deadline_ms takes a whole number from 1 up, not 0; it stays 1500",
         ),
         (
             {"inline": {"deadline_ms": True}},
-            "dg.inline.deadline_ms takes a whole number from 1 up, not true; it stays 800",
+            "dg.inline.deadline_ms takes a whole number from 1 up, not true; it stays 1500",
         ),
         ({"inline": {"enabled": 1}}, "dg.inline.enabled takes true or false, not 1; it stays true"),
         (
@@ -68,7 +68,7 @@ def test_a_later_update_lies_over_an_earlier_one() -> None:
         ),
         (
             {"inline.deadline_ms": 0},
-            "dg.inline.deadline_ms takes a whole number from 1 up, not 0; it stays 800",
+            "dg.inline.deadline_ms takes a whole number from 1 up, not 0; it stays 1500",
         ),
     ],
 )

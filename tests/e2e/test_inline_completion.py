@@ -47,7 +47,7 @@ def test_a_request_by_hand_brings_several_items_and_an_automatic_one_the_best(
     assert [item["insertText"] for item in server.inline(URI, 2, 0, trigger=1)] == ["one()", "two()"]
     assert [item["insertText"] for item in server.inline(URI, 2, 0, trigger=2)] == ["one()"]
     wanted = [[fill["request"][key] for key in ("candidates", "deadline_ms", "priority")] for fill in engine.seen()]
-    assert wanted == [[6, 3000, "manual"], [4, 800, "automatic"]]
+    assert wanted == [[6, 3000, "manual"], [4, 1500, "automatic"]]
 
 
 def test_blanks_alone_are_not_offered(server: LspSession, script: StartEngine) -> None:
@@ -209,7 +209,7 @@ def test_what_comes_after_the_deadline_is_there_for_the_next_request(server: Lsp
     engine = script("--steps", "10", "--step-ms", "200")
     server.open(URI, STUB)
     assert server.inline(URI, 2, 0) is None
-    assert "no suggestion: the answer took longer than 800 ms" in server.logged()
+    assert "no suggestion: the answer took longer than 1500 ms" in server.logged()
     eventually(lambda: engine.seen()[0]["end"] == "done")
     assert texts(server.inline(URI, 2, 0)) == ["scripted()"]
     assert len(engine.seen()) == 1
