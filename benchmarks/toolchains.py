@@ -13,7 +13,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,7 +41,7 @@ def run(language: str, name: str, text: str, test: str) -> Outcome:
         ended = sandbox.run(f"{text}\n{test}", timeout_s=10.0)
         return Outcome(ended.passed, ended.reason)
     needed, commands = _TOOLS[language]
-    if missing := [tool for tool in needed() if shutil.which(tool) is None]:
+    if missing := [tool for tool in needed() if not _usable(tool)]:
         return Outcome(None, f"{missing[0]} is not installed")
     with TemporaryDirectory(prefix="dg-function-") as folder:
         beside = _BESIDE.get(language)
@@ -52,6 +52,14 @@ def run(language: str, name: str, text: str, test: str) -> Outcome:
             if failure := _failure(command, folder):
                 return Outcome(False, failure)
     return Outcome(True, "passed")
+
+
+@lru_cache
+def _usable(tool: str) -> bool:
+    """True when a tool is there and runs: `rustc` may be rustup's stand-in for a toolchain that is not installed."""
+    if shutil.which(tool) is None:
+        return False
+    return tool != "rustc" or subprocess.run([tool, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def _failure(command: Sequence[str], folder: str) -> str:

@@ -25,10 +25,10 @@ class WorkDone:
         cls, server: LanguageServer, title: str, *, cancellable: bool = False, token: str | int | None = None
     ) -> WorkDone:
         """Open a progress with a percentage, titled `title`; under the editor's own `token` where it sent one."""
-        progress = server.work_done_progress
         if token is None and (token := await cls._created(server)) is None:
             return cls(server, None)
-        progress.begin(token, types.WorkDoneProgressBegin(title=title, cancellable=cancellable, percentage=0))
+        begin = types.WorkDoneProgressBegin(title=title, cancellable=cancellable, percentage=0)
+        server.work_done_progress.begin(token, begin)
         return cls(server, token)
 
     @staticmethod
