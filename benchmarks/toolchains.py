@@ -54,7 +54,7 @@ def run(language: str, name: str, text: str, test: str) -> Outcome:
     return Outcome(True, "passed")
 
 
-@lru_cache
+@cache
 def _usable(tool: str) -> bool:
     """True when a tool is there and runs: `rustc` may be rustup's stand-in for a toolchain that is not installed."""
     if shutil.which(tool) is None:
