@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -251,8 +252,11 @@ class ScriptedEngines:
 
     def start(self, *arguments: str) -> ScriptedEngine:
         """An engine that begins with the arguments of `scripted_engine.py`."""
-        if self._engine is None or self._engine.process.poll() is not None:
-            self._engine = ScriptedEngine(self._folder)
+        if self._engine and self._engine.process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):  # it is just dying, as it was told
+                return self._engine.script(*arguments)
+            self._engine.kill()
+        self._engine = ScriptedEngine(self._folder)
         return self._engine.script(*arguments)
 
     def end(self) -> None:
