@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from engine.infill.chat import FENCE
 from engine.infill.layout import Layout
+from engine.infill.tokens import FENCE
 
 _WORD_CHARACTERS = 2  # of a suffix line, that make its return in a draft mean something
 _KEYS = (12, 3)  # characters of a suffix that begins within a line, whose return in a draft may end it

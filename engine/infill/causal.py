@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from engine.infill.chat import FENCE
 from engine.infill.fim import FimForm
 from engine.infill.layout import SUFFIX_CHARACTERS, Layout
 from engine.infill.ngram_cache import Mixture, NgramCache
@@ -53,8 +52,7 @@ class Reader:
     def in_chat(self) -> Reader:
         """This reader with the chat as its prompt; the model's answer ends with its code fence."""
         assert self.fim is not None
-        fences = [i for i, piece in enumerate(self.tokens.pieces) if piece.startswith(FENCE)]
-        return replace(self, prompt=self.chat, fim=replace(self.fim, ends=(*self.fim.ends, *fences)))
+        return replace(self, prompt=self.chat, fim=replace(self.fim, ends=(*self.fim.ends, *self.tokens.fence_ids)))
 
     def mixture(self, history: list[int]) -> Mixture:
         """What the file says of the token behind a history."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.infill.tokens import Tokens
+from engine.infill.tokens import FENCE, Tokens
 from engine.protocol import FillRequest
 
 _SUFFIX_CHARACTERS = 2000  # of the suffix, shown to the model
@@ -16,7 +16,6 @@ _FORMS = (  # what begins a turn, what ends it, what the model is called
     ("<|turn>", "<turn|>", "model"),  # Gemma 4
     ("<|im_start|>", "<|im_end|>", "assistant"),  # ChatML: Qwen and others
 )
-FENCE = "```"
 
 
 @dataclass(frozen=True, slots=True)

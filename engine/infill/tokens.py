@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+FENCE = "```"
 _UNUSED = re.compile(r"\[PAD\d+\]")  # how GGUF files name ids that the vocabulary leaves free
 
 
@@ -44,6 +45,11 @@ class Tokens:
     def newline_ids(self) -> list[int]:
         """The tokens that end a line: those whose text begins with a newline, blanks aside."""
         return [i for i, piece in enumerate(self.pieces) if piece.lstrip(" \t").startswith("\n")]
+
+    @cached_property
+    def fence_ids(self) -> list[int]:
+        """The tokens that may begin a code fence's end."""
+        return [i for i, piece in enumerate(self.pieces) if piece.startswith(FENCE)]
 
     @cached_property
     def _by_text(self) -> tuple[list[str], list[int]]:
