@@ -22,7 +22,8 @@ from engine.evaluation.command import add_options, model_and_tasks
 from engine.evaluation.tasks import Task
 from engine.infill import LoadedModel
 from engine.infill.checkpoint_options import InfillShape
-from engine.infill.fill import Ranked, rank
+from engine.infill.choice import Ranked
+from engine.infill.fill import rank
 from engine.protocol import FillRequest, Source
 
 KINDS = ("line", "span", "arguments")

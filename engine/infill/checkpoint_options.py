@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from engine.infill.calibration import Calibration
 from engine.infill.chat import ChatForm
+from engine.infill.effort import AUTOMATIC, MANUAL, SMALL_MODEL, Effort
 from engine.infill.fim import FimForm
 from engine.infill.ngram_cache import Trust
-from engine.protocol import FillRequest
+from engine.protocol import FillRequest, Priority
 from engine.weights.checkpoint import CheckpointError
 
 _FIM_SUFFIX_TOKENS = 32  # of the suffix, that a small model is shown causally
@@ -67,6 +68,12 @@ class InfillShape:
         if shape.noise not in ("uniform", "mask"):
             raise CheckpointError(f"config.json: infill.noise is {shape.noise!r}, not 'uniform' or 'mask'")
         return shape
+
+    def effort(self, priority: Priority) -> Effort:
+        """How much a fill may cost."""
+        if self.denoiser:
+            return SMALL_MODEL
+        return AUTOMATIC if priority == "automatic" else MANUAL
 
     def denoises(self, request: FillRequest) -> bool:
         """Whether the gap is denoised: not while someone types on a line, if causal drafts find lines as well.

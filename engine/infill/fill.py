@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 
 import torch
 
-from engine.infill import causal
 from engine.infill.anchored import Denoised, denoise_gap
 from engine.infill.blocks import Block
-from engine.infill.calibration import Features, Kind, kind_of
+from engine.infill.choice import Ranked, choose, in_turns
+from engine.infill.context import Reader
 from engine.infill.copies import copies, cuts
 from engine.infill.layout import Layout, lay_out
 from engine.infill.loaded import LoadedModel
 from engine.infill.search import Rules, search
 from engine.model.kv_cache import KVCache
-from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishReason, Priority, Source
+from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishReason, Source
 
-_LINE_TOKENS, _LINE_WIDTH = 24, 8  # of a causal draft within a line
-_SCORED: dict[Priority, dict[Source, int]] = {  # candidates of a large model, each of which costs
-    "manual": {"denoised": 4, "causal": 8, "copied": 4},
-    "automatic": {"denoised": 2, "causal": 4, "copied": 2},
-}
-_INFILLED: dict[Priority, int] = {"manual": 6, "automatic": 3}  # those also scored behind the infilling prompt
-_WIDTH: dict[Priority, int] = {"manual": 8, "automatic": 4}  # of a large model's search within a line
+_LINE_TOKENS = 24  # of a causal draft within a line
 _DRAFTING = 0.6  # of the time until the deadline; the rest is for choosing
 
 
 class Cancelled(Exception):
     """The fill was given up by the one who asked for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A candidate with what its confidence is made of."""
-
-    text: str
-    sources: tuple[Source, ...]  # all that came to it
-    features: Features
-    lines: tuple[float, ...]  # the mean probability of the tokens of each, where there are several
 
 
 @dataclass
@@ -128,14 +110,18 @@ def _ranked(fill: _Fill) -> list[Ranked]:
             found["denoised"] = _denoised(fill, layout, model.whole(reader.context))
     with fill.timed("causal"):
         found["causal"] = _causal(fill, layout, reader)
-    if request.single_line or not reader.prompt:  # short copies seem likelier than whole blocks
-        with fill.timed("copy"):
-            sources = [layout.suffix_text, *(snippet.text for snippet in request.related)]
-            whole_lines = not request.single_line
-            found["copied"] = copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=whole_lines)
+    with fill.timed("copy"):
+        found["copied"] = _copied(request, layout, reader)
     with fill.timed("choose"):
-        kind = kind_of(request.single_line, layout.prefix_text, layout.suffix_text)
-        return _choose(fill, reader, found, kind)
+        return choose(request, reader, found, model.shape.effort(request.priority), fill.late)
+
+
+def _copied(request: FillRequest, layout: Layout, reader: Reader) -> list[str]:
+    """What followed similar code elsewhere; not for blocks of a large model: short copies seem likelier than these."""
+    if reader.prompt and not request.single_line:
+        return []
+    sources = [layout.suffix_text, *(snippet.text for snippet in request.related)]
+    return copies(layout.prefix_text, layout.suffix_text, sources, whole_lines=not request.single_line)
 
 
 def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
@@ -167,7 +153,7 @@ def _denoised(fill: _Fill, layout: Layout, cache: KVCache) -> list[str]:
     return _usable([result.text for result in results], fill.request)
 
 
-def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
+def _causal(fill: _Fill, layout: Layout, reader: Reader) -> list[str]:
     """The causal drafts, and the places where they may end; nothing once the deadline has passed."""
     if fill.late(_DRAFTING):
         return []
@@ -187,19 +173,20 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
             fill.on_draft(Draft(text=text, step=fill.steps, steps=rules.limit))
 
     model = fill.model
-    line_width = _WIDTH[request.priority] if reader.prompt else _LINE_WIDTH
+    effort = model.shape.effort(request.priority)
     rules = Rules(
-        width=line_width if single else model.shape.block_drafts,
+        width=effort.width if single else model.shape.block_drafts,
         limit=min(request.max_tokens, _LINE_TOKENS if single else model.shape.block_tokens),
         line=single,
         proceed=proceed,
         forbidden=forbidden,
         on_step=on_step,
         seed=request.seed,
+        enough=effort.enough,
     )
     texts = search(reader, rules)
     if reader.chat and not fill.late(_DRAFTING):
-        texts = list(_in_turns([texts, search(reader.in_chat(), rules)]))
+        texts = list(in_turns([texts, search(reader.in_chat(), rules)]))
     if single:
         return list(dict.fromkeys([*texts, *(cut for text in texts[:4] for cut in cuts(text, layout.suffix_text))]))
     if reader.prompt:
@@ -208,62 +195,11 @@ def _causal(fill: _Fill, layout: Layout, reader: causal.Reader) -> list[str]:
     return _usable([*texts, *(cut for text in texts for cut in cuts(text, layout.suffix_text)[:1])], request)
 
 
-def _in_turns(lists: Iterable[list[str]]) -> Iterator[str]:
-    """The first of each list, then the second of each, and so on."""
-    return (text for texts in zip_longest(*lists) for text in texts if text is not None)
-
-
 def _usable(texts: list[str], request: FillRequest) -> list[str]:
     """Texts that may be offered: not blank, one line where one line was asked for."""
     if request.single_line:
         texts = [text.split("\n", 1)[0].rstrip() if text.strip() else "" for text in texts]
     return [text for text in dict.fromkeys(texts) if text.strip()]
-
-
-def _choose(fill: _Fill, reader: causal.Reader, found: dict[Source, list[str]], kind: Kind) -> list[Ranked]:
-    """The texts, best first by the causal score. At the deadline only the most promising are looked at."""
-    if reader.prompt:
-        most = _SCORED[fill.request.priority]
-        found = {source: texts[: most[source]] for source, texts in found.items()}
-    texts = list(dict.fromkeys(_in_turns(found.values())))[: causal.TOGETHER if fill.late() else None]
-    if not texts:
-        return []
-    if reader.prompt and not fill.request.single_line:
-        scores = causal.infilled_scores(reader, texts)
-        if reader.chat and not fill.late():
-            asked = causal.infilled_scores(reader.in_chat(), texts)
-            scores = [replace(s, total=(s.total + a.total) / 2) for s, a in zip(scores, asked, strict=True)]
-    else:
-        scores = causal.scores(reader, texts, enough=fill.late)
-        if reader.prompt and not fill.late():
-            scores = _averaged(reader, texts, scores, _INFILLED[fill.request.priority])
-    best = max(score.total for score in scores)
-    everything = sum(math.exp(score.total - best) for score in scores)
-    ranked = []
-    for text, score in sorted(zip(texts, scores, strict=True), key=lambda item: -item[1].total):
-        share = math.exp(score.total - best) / everything
-        sources = tuple(source for source, its in found.items() if text in its)
-        ranked.append(Ranked(text, sources, Features(share, score.mean, len(sources), text, kind), score.lines))
-    return ranked
-
-
-def _averaged(reader: causal.Reader, texts: list[str], scores: list[causal.Score], count: int) -> list[causal.Score]:
-    """The best `count` scores averaged with those behind the infilling prompt; the others stay behind them.
-
-    Of 80 tasks the average chose 56 right, either score alone 53.
-    """
-    order = sorted(range(len(texts)), key=lambda i: -scores[i].total)
-    looked_at, rest = order[:count], order[count:]
-    infilled = [score.total for score in causal.infilled_scores(reader, [texts[i] for i in looked_at])]
-    # What both say of the likeliest counts as equal, for they are summed over different tokens.
-    offset = max(infilled) - scores[order[0]].total
-    result = list(scores)
-    for i, total in zip(looked_at, infilled, strict=True):
-        result[i] = replace(scores[i], total=(scores[i].total + total - offset) / 2)
-    lowest = min(result[i].total for i in looked_at)
-    for i in rest:
-        result[i] = replace(scores[i], total=min(scores[i].total, lowest))
-    return result
 
 
 def _candidate(model: LoadedModel, ranked: Ranked) -> Candidate:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.infill.checkpoint_options import InfillShape
+from engine.infill.effort import SUFFIX_CHARACTERS
 from engine.infill.fim import FimForm
 from engine.infill.ngram_cache import BREAK, NgramCache, Trust
 from engine.infill.tokens import Tokens
 from engine.protocol import FillRequest
 
-SUFFIX_CHARACTERS = 40  # of the suffix, that the choice between candidates looks at
 NGRAM_CHARACTERS = 40_000  # before and after the gap
 _SNIPPET_TOKENS = 256  # of one related snippet
 _CUT_TOKENS = 128  # a context starts at a multiple of this: a keystroke seldom moves it, and the cache stays good

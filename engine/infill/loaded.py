@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from engine.diffusion.sampler import DiffusionSettings
-from engine.infill.causal import Context, Reader
 from engine.infill.checkpoint_options import InfillShape
+from engine.infill.context import Context, Reader
 from engine.infill.layout import Layout, ngrams
 from engine.infill.ngram_cache import NgramCache
 from engine.infill.tokens import Tokens
@@ -81,7 +81,7 @@ class LoadedModel:
     @torch.inference_mode()
     def encode(self, ids: list[int]) -> Context:
         """Encode a context through the prefix cache, without its last token."""
-        return Context(self._prefixes.encode(ids[:-1]) if len(ids) > 1 else None, ids[-1])
+        return Context(self.network, self._prefixes.encode(ids[:-1]) if len(ids) > 1 else None, ids[-1])
 
     @torch.inference_mode()
     def whole(self, context: Context) -> KVCache:
@@ -95,7 +95,7 @@ class LoadedModel:
             suffix = [i for i in layout.suffix[: fim.suffix_tokens] if i not in self.tokens.stop_ids]
             prompt = self.encode([*layout.context, fim.suffix, *suffix, fim.middle])
             assert prompt.cache is not None
-            context = Context(prompt.cache.first(len(layout.context) - 1), layout.context[-1])
+            context = Context(self.network, prompt.cache.first(len(layout.context) - 1), layout.context[-1])
         else:
             context = self.encode(layout.context)
         chat = self.encode(layout.chat) if layout.chat else None

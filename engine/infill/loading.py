@@ -75,7 +75,7 @@ def _load_decoder(
     weights = choose_weights(dtype, device)
     if device.type == "cpu":
         keep_freed_memory()
-    network = checkpoint.network(device, choose_dtype(dtype, device), weights, progress)
+    network = checkpoint.network(device, choose_dtype(dtype, device, weights), weights, progress)
     settings = DiffusionSettings(stop_ids=_stop_ids(checkpoint.config))
     tokens = Tokens(checkpoint.tokenizer(), settings.stop_ids)
     _check_tokenizer(path, tokens, network.config.vocab_size)

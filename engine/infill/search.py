@@ -12,17 +12,15 @@ from heapq import nlargest
 import torch
 from torch import Tensor
 
-from engine.infill.causal import HISTORY, LEAST, Reader
+from engine.infill.context import HISTORY, LEAST, Context, Reader
 from engine.infill.layout import Layout
 from engine.infill.tokens import Tokens
-from engine.model.kv_cache import KVCache
-from engine.model.token_tree import ROOT, TokenTree
+from engine.model.token_tree import ROOT
 
 _SUFFIX_BEGINNING = 16  # characters of the suffix with which a token may say that the middle is over
 HEALED_TOKENS = 4  # given back at most at a cursor inside a word
 KEPT = 24  # middles answered at most
 _TEMPERATURE = 0.7  # of drawn middles
-ENOUGH = 6  # middles that nothing still open can beat: then the search ends (of 600 holes as many are right as with 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,9 @@ class Rules:
 
     A middle has at most `limit` tokens. `proceed` sees every begun middle and answers whether it may go on; those that
     are `forbidden` are not followed. With `line` a middle ends with its line, and may end after any token (how likely,
-    the chance of the suffix there tells); without, where the model ends it. `on_step` gets the likeliest begun middle
-    after every pass. A `seed` other than 0 draws middles at random instead of taking the likeliest.
+    the chance of the suffix there tells); without, where the model ends it. The search ends once `enough` middles are
+    there that nothing still open can beat. `on_step` gets the likeliest begun middle after every pass. A `seed` other
+    than 0 draws middles at random instead of taking the likeliest.
     """
 
     width: int
@@ -67,6 +66,7 @@ class Rules:
     forbidden: Callable[[str], bool] = lambda text: False
     on_step: Callable[[str], None] = lambda text: None
     seed: int = 0
+    enough: int = 6  # of 600 holes as many are right as with 12
 
 
 @torch.inference_mode()
@@ -93,7 +93,7 @@ def search(reader: Reader, rules: Rules) -> list[str]:
             hypothesis = Hypothesis(ids, start.text(ids), total, place)
             if not _ends(found, hypothesis, start, rules) and len(beam) < rules.width:
                 beam.append(hypothesis)
-        if not beam or _settled(found, beam[0].total):
+        if not beam or _settled(found, beam[0].total, rules.enough):
             break
         rules.on_step(beam[0].text)
     else:
@@ -137,9 +137,9 @@ def _keep(found: dict[str, float], text: str, total: float) -> None:
         found[text] = max(total, found.get(text, -math.inf))
 
 
-def _settled(found: dict[str, float], best_open: float) -> bool:
+def _settled(found: dict[str, float], best_open: float, enough: int) -> bool:
     """Whether hardly anything that is still open can come among the best: a total only falls as tokens are added."""
-    return sum(total > best_open for total in found.values()) >= ENOUGH
+    return sum(total > best_open for total in found.values()) >= enough
 
 
 def looping(ids: tuple[int, ...], longest: int = 8) -> int:
@@ -153,7 +153,7 @@ class _Start:
 
     reader: Reader
     width: int
-    tree: TokenTree
+    context: Context
     opening: list[int]  # read behind the context, before any hypothesis
     history: list[int]  # before the middle, for the n-grams
     demanded: str
@@ -166,11 +166,11 @@ class _Start:
         layout, tokens = reader.layout, reader.tokens
         count, demanded = _given_back(layout, tokens)
         head = layout.head[: len(layout.head) - count]
-        before, opening, ends = _opening(reader, head)
+        context, opening, ends = _opening(reader, head)
         return cls(
             reader,
             width,
-            TokenTree(reader.network, before),
+            context,
             opening,
             history=[*layout.context[1:], *head][-HISTORY:],
             demanded=demanded,
@@ -181,17 +181,12 @@ class _Start:
 
     def next_tokens(self, beam: list[Hypothesis]) -> list[_Next]:
         """What may follow each hypothesis; its last token is read now."""
-        if len(self.tree):
-            hidden = self.tree.grow([h.ids[-1] for h in beam], [h.parent for h in beam])
-        else:
-            hidden = self.tree.grow(self.opening, [ROOT, *range(len(self.opening) - 1)])[-1:]
-        logits = self.reader.network.causal_logits(hidden)
-        logits = logits[:, : len(self.reader.tokens.pieces)].cpu()
+        rows = [[h.ids[-1]] for h in beam] if beam[0].ids else [self.opening]
+        places = [path[-1] for path in self.context.read(rows, [h.parent for h in beam])]
+        logits = self.context.logits(places)[:, : len(self.reader.tokens.pieces)].cpu()
         logits[:, self.ruled_out] = -torch.inf
-        sums = logits.logsumexp(dim=-1)
-        first = len(self.tree) - len(beam)
-        rows = zip(beam, logits, sums.tolist(), strict=True)
-        return [self._next(hypothesis, row, total, first + i) for i, (hypothesis, row, total) in enumerate(rows)]
+        followed = zip(beam, logits, logits.logsumexp(dim=-1).tolist(), places, strict=True)
+        return [self._next(hypothesis, row, total, place) for hypothesis, row, total, place in followed]
 
     def _next(self, hypothesis: Hypothesis, row: Tensor, total: float, place: int) -> _Next:
         """`row`: the model's logits [V], `total` their log-sum; the file's n-grams are mixed into the probabilities."""
@@ -225,16 +220,16 @@ class _Start:
         return self.reader.tokens.decode(list(ids))[len(self.demanded) :]
 
 
-def _opening(reader: Reader, head: list[int]) -> tuple[KVCache | None, list[int], tuple[int, ...]]:
-    """What is cached before the hypotheses, what is read behind it, and the tokens that end a middle."""
+def _opening(reader: Reader, head: list[int]) -> tuple[Context, list[int], tuple[int, ...]]:
+    """What is read before the hypotheses, what is read behind it, and the tokens that end a middle."""
     layout, tokens, context = reader.layout, reader.tokens, reader.context
     if reader.prompt and reader.fim:
-        return reader.prompt.cache, [reader.prompt.last, *head], reader.fim.ends
+        return reader.prompt, [reader.prompt.last, *head], reader.fim.ends
     suffix = [i for i in layout.suffix if i not in tokens.stop_ids]
     if reader.fim and suffix:
         shown = suffix[: reader.fim.suffix_tokens]
-        return context.cache, [context.last, reader.fim.suffix, *shown, reader.fim.middle, *head], reader.fim.ends
-    return context.cache, [context.last, *head], tokens.stop_ids
+        return context, [context.last, reader.fim.suffix, *shown, reader.fim.middle, *head], reader.fim.ends
+    return context, [context.last, *head], tokens.stop_ids
 
 
 def _suffix_beginnings(reader: Reader) -> list[int]:

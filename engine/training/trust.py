@@ -10,7 +10,8 @@ from rich.progress import track
 from torch import Tensor
 
 from engine.evaluation.tasks import Task
-from engine.infill import LoadedModel, causal
+from engine.infill import LoadedModel
+from engine.infill.context import HISTORY, LEAST
 from engine.infill.layout import lay_out
 from engine.infill.ngram_cache import ORDER, NgramCache, Trust
 from engine.protocol import FillRequest
@@ -44,9 +45,9 @@ def fit_trust(model: LoadedModel, tasks: Sequence[Task]) -> tuple[list[Trust], f
                 repeats, share, present = grams[:, cache, order].unbind(1)
                 weight = torch.sigmoid((full if order + 1 == ORDER else bias) + slope * repeats) * present
                 p = (1 - weight) * p + weight * share
-        return -p.clamp(min=causal.LEAST).log().mean() + PRIOR * (weights - start).square().sum()
+        return -p.clamp(min=LEAST).log().mean() + PRIOR * (weights - start).square().sum()
 
-    before = float(-alone.clamp(min=causal.LEAST).log().mean())
+    before = float(-alone.clamp(min=LEAST).log().mean())
     after = minimised(loss, weights)
     print(f"loss of a token: {before:.3f} nats by the model alone, {after:.3f} with n-grams")
     return [Trust(*(round(w, 3) for w in row)) for row in weights.tolist()], before - after
@@ -65,9 +66,9 @@ def _tokens_of(model: LoadedModel, task: Task) -> Iterator[tuple[float, list[_Gr
     hidden, _ = model.network.encode_hidden(read, reader.context.cache)
     logits = model.network.causal_logits(hidden[0]).cpu()
     probabilities = logits.softmax(-1).gather(1, torch.tensor(rows)[:, None])[:, 0].tolist()
-    history = [*layout.context[-causal.HISTORY : -1], *ids]
+    history = [*layout.context[-HISTORY:-1], *ids]
     for place, probability in enumerate(probabilities, start=len(history) - len(rows)):
-        before, token = history[max(0, place - causal.HISTORY) : place], history[place]
+        before, token = history[max(0, place - HISTORY) : place], history[place]
         yield probability, [list(_grams(cache, before, token)) for cache in caches]
 
 

@@ -17,7 +17,7 @@ from engine.evaluation import automatic, calibration_holes, recent
 from engine.evaluation.automatic import Outcome
 from engine.evaluation.tasks import Task
 from engine.infill.calibration import KINDS, Calibration, Features
-from engine.infill.fill import Ranked
+from engine.infill.choice import Ranked
 from engine.infill.loading import DEFAULT_MODEL
 from engine.training import calibrate
 from engine.training.calibrate import DOUBT, FALSE_RATE, at_most, fit_calibration, threshold

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from engine import fill, load
-from engine.infill import LoadedModel, causal
+from engine.infill import LoadedModel
 from engine.infill.blocks import Block
+from engine.infill.context import Reader
 from engine.infill.layout import lay_out
 from engine.infill.search import Rules, search
 from engine.protocol import Draft, FillRequest, Snippet
@@ -24,7 +25,7 @@ def coder(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     return load(write(tmp_path_factory.mktemp("tiny") / "coder"), device="cpu", dtype="float32")
 
 
-def laid_out(model: LoadedModel, prefix: str = PREFIX, suffix: str = SUFFIX) -> causal.Reader:
+def laid_out(model: LoadedModel, prefix: str = PREFIX, suffix: str = SUFFIX) -> Reader:
     request = FillRequest(prefix=prefix, suffix=suffix, single_line=True)
     return model.reader(request, lay_out(request, model.tokens, model.shape))
 

@@ -10,7 +10,7 @@ from engine.evaluation import held_out
 from engine.evaluation.drafts import _right, main
 from engine.evaluation.tasks import choose
 from engine.infill.calibration import Features
-from engine.infill.fill import Ranked
+from engine.infill.choice import Ranked
 from engine.protocol import Source
 
 

@@ -1,4 +1,4 @@
-"""The causal side: drafts and scores."""
+"""The causal side of a model: its drafts, and how likely candidates are by it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine.infill import causal
+from engine.infill import scoring
 from engine.infill.layout import lay_out
 from engine.infill.search import Rules, looping, search
 from engine.protocol import FillRequest
@@ -68,7 +68,7 @@ def test_scores_are_the_summed_log_probabilities_of_candidate_and_suffix(model, 
     layout = reader.layout
     candidates = ["th.getsize", "x"]
     reader = replace(reader, ngrams=None)
-    got = causal.scores(reader, candidates)
+    got = scoring.scores(reader, candidates)
     rows = [model.tokens.encode(layout.head_text + text + "(path)\n") for text in candidates]
     shared = next(i for i in range(99) if rows[0][i] != rows[1][i])
     for tail, score in zip(rows, got, strict=True):
@@ -89,7 +89,7 @@ def test_each_line_of_a_candidate_has_the_mean_probability_of_its_tokens(model, 
     logs = model.network.causal_logits(hidden[0]).log_softmax(-1)[len(layout.context) - 1 :]
     logs = logs.gather(1, torch.tensor(tail)[:, None]).flatten().tolist()
     second = [model.tokens.decode([i]) for i in tail].index("\n        ")  # and "path" behind it
-    (one,), (other, plain) = causal.scores(reader, [text]), causal.scores(reader, [text, "x"])
+    (one,), (other, plain) = scoring.scores(reader, [text]), scoring.scores(reader, [text, "x"])
     assert plain.lines == ()
     assert len(one.lines) == 3
     assert one.lines[1] == pytest.approx(math.exp(sum(logs[second : second + 2]) / 2), rel=1e-3)
@@ -99,10 +99,10 @@ def test_each_line_of_a_candidate_has_the_mean_probability_of_its_tokens(model, 
 def test_a_choice_that_is_cut_short_puts_nobody_before_those_that_were_read(reader):
     """The likeliest by their beginnings are read whole; the rest counts as if the suffix came as easily behind them."""
     candidates = ["th.getsize", "x", *(f"th.name_{i}" for i in range(20))]
-    whole = causal.scores(reader, candidates)
-    cut = causal.scores(reader, candidates, enough=lambda: True)
+    whole = scoring.scores(reader, candidates)
+    cut = scoring.scores(reader, candidates, enough=lambda: True)
     read = [i for i, (one, other) in enumerate(zip(whole, cut, strict=True)) if one.total == pytest.approx(other.total)]
-    assert len(read) >= causal.TOGETHER
+    assert len(read) >= scoring.TOGETHER
     assert max(score.total for score in cut) == pytest.approx(max(cut[i].total for i in read))
 
 
@@ -110,8 +110,8 @@ def test_a_candidate_that_cannot_win_is_not_read_to_its_end(model, reader):
     """Telling so changes neither the best nor its part of the probability."""
     layout, tail = reader.layout, "(path)\n"
     candidates = ["th.getsize", "th.exists", *(f"q{i}zx" for i in range(20))]
-    got = causal.scores(reader, candidates)
-    reading = causal._Reading(reader)
+    got = scoring.scores(reader, candidates)
+    reading = scoring._Reading(reader)
     rows = [[reader.context.last, *model.tokens.encode(layout.head_text + text + tail)] for text in candidates]
     everything, got = [sum(logs) for logs in reading.logs(rows, 1)], [score.total for score in got]
     assert everything.index(max(everything)) == got.index(max(got))

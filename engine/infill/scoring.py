@@ -1,4 +1,4 @@
-"""The same weights as a causal language model: drafts of its own, and the choice between candidates.
+"""How likely candidates are by the causal side of the model, together with what follows them.
 
 Choosing by the causal log-probability summed over (candidate + start of the suffix, tokenized jointly with the head)
 was the best of the rules tried on the default model; per-token means and the denoiser's own scores were no better.
@@ -13,50 +13,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from engine.infill.fim import FimForm
-from engine.infill.layout import SUFFIX_CHARACTERS, Layout
-from engine.infill.ngram_cache import Mixture, NgramCache
-from engine.infill.tokens import Tokens
-from engine.model.causal_network import CausalNetwork
-from engine.model.kv_cache import KVCache
-from engine.model.token_tree import ROOT, TokenTree
+from engine.infill.context import HISTORY, LEAST, Reader
+from engine.infill.effort import SUFFIX_CHARACTERS
 
-HISTORY = 16  # tokens of what came before, enough for every n-gram
-LEAST = 1e-12  # a probability in whose place zero would rule a candidate out for ever
 AHEAD = 2  # tokens of the suffix that are read behind every candidate: they tell most of what the suffix tells
 TOGETHER = 8  # candidates behind which all of it is read at once
 HOPELESS = 6.0  # nats behind the best, even if the suffix is as likely behind a candidate as behind any so far
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """An encoded context whose last token is kept apart, so that what follows it can be scored."""
-
-    cache: KVCache | None  # all but the last token
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """One laid-out request as the causal side sees it."""
-
-    network: CausalNetwork
-    tokens: Tokens
-    layout: Layout
-    context: Context
-    ngrams: NgramCache | None = None
-    fim: FimForm | None = None
-    prompt: Context | None = None  # context and suffix in fill-in-the-middle form, where their cache is kept
-    chat: Context | None = None  # the same as a chat, where the model was trained to chat and lines are asked for
-
-    def in_chat(self) -> Reader:
-        """This reader with the chat as its prompt; the model's answer ends with its code fence."""
-        assert self.fim is not None
-        return replace(self, prompt=self.chat, fim=replace(self.fim, ends=(*self.fim.ends, *self.tokens.fence_ids)))
-
-    def mixture(self, history: list[int]) -> Mixture:
-        """What the file says of the token behind a history."""
-        return self.ngrams.mixture(history) if self.ngrams else Mixture()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +34,12 @@ class Score:
 
 
 @torch.inference_mode()
-def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = lambda: False) -> list[Score]:
+def scores(
+    reader: Reader,
+    candidates: list[str],
+    enough: Callable[[], bool] = lambda: False,
+    suffix_characters: int = SUFFIX_CHARACTERS,
+) -> list[Score]:
     """The score of each candidate together with the start of the suffix, given everything before.
 
     A few are read as they are. Of more, all are read with the first tokens of the suffix first, then the whole suffix
@@ -80,7 +47,7 @@ def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = l
     it counts as behind the best, and the candidate no more than that one.
     """
     layout, tokens = reader.layout, reader.tokens
-    tail = layout.suffix_text[:SUFFIX_CHARACTERS]
+    tail = layout.suffix_text[:suffix_characters]
     rows = [[reader.context.last, *tokens.encode(layout.head_text + text + tail)] for text in candidates]
     shared, later = _shared(rows), max(0, len(tokens.encode(tail)) - AHEAD)
     reading = _Reading(reader)
@@ -115,14 +82,14 @@ def _best_first(
     return [whole[i] if i in whole else min(begun[i] + behind, whole[best]) for i in range(len(rows))]
 
 
-def infilled_scores(reader: Reader, candidates: list[str]) -> list[Score]:
+def infilled_scores(reader: Reader, candidates: list[str], suffix_characters: int = SUFFIX_CHARACTERS) -> list[Score]:
     """The score of each candidate together with the start of the suffix, behind the infilling prompt.
 
     At the end of a file the suffix is the chance that the text ends there.
     """
     assert reader.prompt is not None
     behind = replace(reader, context=reader.prompt, ngrams=None)
-    found = scores(behind, candidates)
+    found = scores(behind, candidates, suffix_characters=suffix_characters)
     if reader.layout.suffix_text.strip():
         return found
     return [replace(s, total=s.total + _end(behind, text)) for s, text in zip(found, candidates, strict=True)]
@@ -133,8 +100,7 @@ def _end(reader: Reader, candidate: str) -> float:
     """The log-probability that the text ends behind a candidate and a newline."""
     assert reader.fim is not None
     ids = [reader.context.last, *reader.tokens.encode(f"{reader.layout.head_text}{candidate}\n")]
-    hidden, _ = reader.network.encode_hidden(torch.tensor([ids], device=reader.network.device), reader.context.cache)
-    logits = reader.network.causal_logits(hidden[0, -1])
+    logits = reader.context.logits([reader.context.read([ids])[0][-1]])[0]
     return float(logits[list(reader.fim.ends)].logsumexp(-1) - logits.logsumexp(-1))
 
 
@@ -155,18 +121,15 @@ def _line_means(reader: Reader, text: str, ids: list[int], logs: list[float]) ->
 
 
 class _Reading:
-    """Rows of tokens behind the context, read as one tree: what several have in common is read once."""
+    """Looks up log-probabilities of rows of tokens behind a reader's context."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        self.tree = TokenTree(reader.network, reader.context.cache)
-        self._hidden = torch.empty(0, reader.network.config.hidden_size)
-        self._places: dict[tuple[int, int], int] = {}  # in the tree, by the parent's place and id
         self._logs: dict[tuple[int, int], float] = {}  # log-probability of an id behind a place
 
     def logs(self, rows: list[list[int]], first: int) -> list[list[float]]:
         """The log-probability of each token but the `first` ones, of which there is one at least, for each row."""
-        paths = self._grown([row[:-1] for row in rows])
+        paths = self.reader.context.read([row[:-1] for row in rows])
         histories: dict[tuple[int, int], list[int]] = {}
         before = self.reader.layout.context[-HISTORY:-1]
         for row, path in zip(rows, paths, strict=True):
@@ -182,31 +145,12 @@ class _Reading:
 
     def _look_up(self, histories: dict[tuple[int, int], list[int]]) -> None:
         """Fill in `_logs` for these places and ids, with what stands before each."""
-        network = self.reader.network
         places = {place: i for i, place in enumerate(dict.fromkeys(place for place, _ in histories))}
-        logits = network.causal_logits(self._hidden[list(places)])
+        logits = self.reader.context.logits(list(places))
         chosen = logits[[places[place] for place, _ in histories], [token for _, token in histories]]
         sums = logits.logsumexp(dim=-1)[[places[place] for place, _ in histories]]
         for (key, history), probability in zip(histories.items(), (chosen - sums).exp().tolist(), strict=True):
             self._logs[key] = math.log(max(self.reader.mixture(history).of(key[1], probability), LEAST))
-
-    def _grown(self, rows: list[list[int]]) -> list[list[int]]:
-        """Each row's path in the tree, which grows by the tokens that are new."""
-        ids, parents, paths = list[int](), list[int](), list[list[int]]()
-        for row in rows:
-            parent, path = ROOT, list[int]()
-            for token in row:
-                if (parent, token) not in self._places:
-                    self._places[parent, token] = len(self._places)
-                    ids.append(token)
-                    parents.append(parent)
-                parent = self._places[parent, token]
-                path.append(parent)
-            paths.append(path)
-        if ids:
-            hidden = self.tree.grow(ids, parents)
-            self._hidden = torch.cat([self._hidden.to(hidden), hidden])
-        return paths
 
 
 def _shared(rows: list[list[int]]) -> int:
