@@ -10,6 +10,7 @@ from engine.infill.tokens import FENCE
 _WORD_CHARACTERS = 2  # of a suffix line, that make its return in a draft mean something
 _KEYS = (12, 3)  # characters of a suffix that begins within a line, whose return in a draft may end it
 _ENDS = 6  # such ends looked at
+_OPENING = {")": "(", "]": "[", "}": "{"}
 
 
 class Block:
@@ -25,16 +26,29 @@ class Block:
 
     def is_over(self, text: str) -> bool:
         """True once the text has begun a line that does not belong to the block, two blank lines, or the suffix."""
-        if self._rest and self._rest[: _KEYS[0]].rstrip() in text:
+        if self._returns(text, _KEYS[0]):
             return True
         return "\n\n\n" in text or self.cut(text) != text.rstrip()
 
     def cuts(self, text: str) -> list[str]:
         """Returns where a text may end: before the suffix's beginning where that stands within a line, else once."""
         block = self.cut(text)
-        keys = (self._rest[:length].rstrip() for length in _KEYS)
-        places = [match.start() for key in keys if key for match in re.finditer(re.escape(key), block)]
+        places = [place for length in _KEYS for place in self._returns(block, length)]
         return [block[:place] for place in dict.fromkeys(places) if place][:_ENDS] or [block]
+
+    def _returns(self, text: str, length: int) -> list[int]:
+        """Where the first characters of a suffix that begins within a line stand in a text.
+
+        A closing bracket of the suffix closes none that the text has opened.
+        """
+        key = self._rest[:length].rstrip()
+        if not key:
+            return []
+        places = [match.start() for match in re.finditer(re.escape(key), text)]
+        opening = _OPENING.get(key[0])
+        if opening is None:
+            return places
+        return [place for place in places if text.count(opening, 0, place) <= text.count(key[0], 0, place)]
 
     def cut(self, text: str) -> str:
         """Returns the lines up to the first that stands left of the block, or that the suffix begins with."""

@@ -13,6 +13,9 @@ from engine.infill.effort import Effort
 from engine.infill.scoring import TOGETHER, Score, infilled_scores, scores
 from engine.protocol import FillRequest, Source
 
+_TOKEN_REWARD = 0.1  # nats for each token of a block, since every token costs (arXiv:1808.10006); of 37 functions 27
+# are right by it, 26 without, 24 with 0.3
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
@@ -61,8 +64,9 @@ def _scores(
         return _averaged(reader, texts, found, effort) if effort.scored_twice and not late() else found
     if reader.chat and not late():
         asked = infilled_scores(reader.in_chat(), texts)
-        return [replace(s, total=(s.total + a.total) / 2) for s, a in zip(found, asked, strict=True)]
-    return found
+        found = [replace(s, total=(s.total + a.total) / 2) for s, a in zip(found, asked, strict=True)]
+    rewards = (_TOKEN_REWARD * len(reader.tokens.encode(text)) for text in texts)
+    return [replace(s, total=s.total + reward) for s, reward in zip(found, rewards, strict=True)]
 
 
 def _averaged(reader: Reader, texts: list[str], infilled: list[Score], effort: Effort) -> list[Score]:

@@ -118,6 +118,15 @@ def test_a_block_ends_left_of_its_first_line_at_the_suffix_and_at_a_fence(coder:
     assert within.cuts("a(\n    y) for y in z]")[0] == "a(\n    y)"
 
 
+def test_a_bracket_that_the_block_opened_does_not_end_it(coder: LoadedModel) -> None:
+    request = FillRequest(prefix="int largest(int a, int b) {", suffix="}\n")
+    block = Block(lay_out(request, coder.tokens, coder.shape))
+    body = "\n    if (a > b) {\n        return a;\n    }\n    return b;\n"
+    assert not block.is_over(body)
+    assert block.is_over(f"{body}}}")
+    assert block.cuts(f"{body}}}\n\nint main() {{}}")[0] == body
+
+
 def test_int8_weights_are_converted_once_and_answer_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coder: LoadedModel
 ) -> None:
