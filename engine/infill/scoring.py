@@ -88,7 +88,7 @@ def infilled_scores(reader: Reader, candidates: list[str], suffix_characters: in
     At the end of a file the suffix is the chance that the text ends there.
     """
     assert reader.prompt is not None
-    behind = replace(reader, context=reader.prompt, ngrams=None)
+    behind = replace(reader, context=reader.prompt)
     found = scores(behind, candidates, suffix_characters=suffix_characters)
     if reader.layout.suffix_text.strip():
         return found
@@ -131,11 +131,11 @@ class _Reading:
         """The log-probability of each token but the `first` ones, of which there is one at least, for each row."""
         paths = self.reader.context.read([row[:-1] for row in rows])
         histories: dict[tuple[int, int], list[int]] = {}
-        before = self.reader.layout.context[-HISTORY:-1]
+        before = self.reader.layout.context[-HISTORY:]  # behind a prompt too, whose last token is a mark
         for row, path in zip(rows, paths, strict=True):
             for i in range(first, len(row)):
                 if (path[i - 1], row[i]) not in self._logs:
-                    histories[path[i - 1], row[i]] = [*before, *row[:i]]
+                    histories[path[i - 1], row[i]] = [*before, *row[1:i]]
         if histories:
             self._look_up(histories)
         return [
