@@ -42,7 +42,7 @@ HOLES = {"line": 600, "span": 500, "whole-line": 500, "arguments": 300, "lines":
 TRUST_STEP = 5  # of the holes in lines, every fifth tells the trust
 LEAST_GAIN = 0.03  # nats of a token's loss, from which on a decoder-only model is given n-grams
 FALSE_RATE = 0.25  # of automatic answers, at most
-DOUBT = 0.01  # the chance that more are wrong after all; small, for other packages differ from those it is fitted on
+DOUBT = 0.25  # the chance that more are wrong after all: from few hundred answers less would show hardly anything
 SEED = 7
 _RIDGE = 1e-3  # of a squared weight
 

@@ -163,8 +163,8 @@ def test_above_the_threshold_hardly_more_than_a_quarter_can_be_wrong(answers: li
 
 
 def test_few_answers_prove_nothing() -> None:
-    assert threshold([(0.9, True)] * 16) is None
-    assert threshold([(0.9, True)] * 17) == 0.9
+    assert threshold([(0.9, True)] * 4) is None
+    assert threshold([(0.9, True)] * 5) == 0.9
 
 
 @pytest.mark.parametrize(("wrong", "total"), [(0, 10), (3, 10), (10, 10), (30, 150)])
