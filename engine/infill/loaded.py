@@ -99,6 +99,7 @@ class LoadedModel:
         else:
             context = self.encode(layout.context)
         chat = self.encode(layout.chat) if layout.chat else None
-        trust = shape.ngram_trust
+        # They draw blocks of a large model to what stands beside: of 40 functions 24 were right with them, 29 without.
+        trust = shape.ngram_trust if request.single_line or prompt is None else None
         file = ngrams(request, layout, self.tokens, trust, self.repository) if trust else self.repository
         return Reader(self.network, self.tokens, layout, context, file, fim, prompt, chat)
