@@ -21,17 +21,18 @@ from dg_lsp.features.models import Models
 from dg_lsp.features.status import Status
 from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
 from dg_lsp.features.watch import Watch
+from dg_lsp.log import log_without_code
 from dg_lsp.preload import preload, share_interpreter
 from dg_lsp.session import Session, editor_name
-from dg_lsp.transport import Server, at_dispatch, log_without_code, plain
+from dg_lsp.transport import Server, at_dispatch, plain
 
 
-def serve(server: Server | None = None) -> int:
-    """Serve one editor until it leaves. Returns the exit status: 0 after `shutdown`, else 1."""
+def serve(server: Server | None = None, editor_process: int | None = None) -> int:
+    """Serve one editor until it leaves or its process ends. Returns the exit status: 0 after `shutdown`, else 1."""
     log_without_code()
     share_interpreter()
     server = server or create_server()
-    server.start_io()
+    server.serve_stdio(editor_process)
     return 0 if server.was_shut_down else 1
 
 
