@@ -24,6 +24,7 @@ from pygls.io_ import StdoutWriter
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.protocol.json_rpc import JsonRPCNotification, JsonRPCRequestMessage, JsonRPCResponseMessage
+from pygls.uris import from_fs_path, to_fs_path
 
 from dg_lsp.decoding import lenient_converter
 from dg_lsp.framing import MalformedHeader, read_message
@@ -133,6 +134,15 @@ class Protocol(LanguageServerProtocol):
             result_future.cancel()
         else:
             super()._run_generator(future, gen=gen, result_future=result_future)
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(self, params: types.InitializeParams) -> Generator[Any, Any, types.InitializeResult]:
+        """As the base class, which raises an error for some roots."""
+        try:
+            to_fs_path(params.root_uri or from_fs_path(params.root_path or "/") or "")
+        except ValueError:
+            params.root_uri = params.root_path = None
+        return (yield from super().lsp_initialize(params))
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: Any) -> Generator[Any, Any, None]:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from dg_lsp.client.local import EngineClient, EngineUnavailable
 from dg_lsp.completion.choice import BLOCK_LINES, UNSURE, choose
@@ -17,6 +15,7 @@ from dg_lsp.context.window import window
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import CODE, Hole
 from dg_lsp.syntax.stubs import stub_starts
+from dg_lsp.uris import file_name
 from engine.protocol import Draft, FillRequest, FillResult, Priority, Snippet
 
 _OTHER_SEED = 1 << 20
@@ -132,7 +131,7 @@ def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted, place: Place) -> Fi
         suffix=place.suffix,
         language=snapshot.language_id,
         related=wanted.related,
-        path=PurePosixPath(unquote(urlsplit(snapshot.uri).path)).name,
+        path=file_name(snapshot.uri),
         max_tokens=wanted.max_tokens,
         deadline_ms=wanted.deadline_ms,
         candidates=wanted.candidates,

@@ -123,6 +123,49 @@ def test_a_request_without_an_id_is_refused(server: LspSession, script: StartEng
     assert answer["error"] == {"code": -32600, "message": "the id of a message must be a number or a string"}
 
 
+# Addresses and languages
+
+
+@pytest.mark.parametrize("uri", ["term://[bash]/x.py", "file://[/x.py", "file:///\ud800.py", f"file:///{'x' * 300}.py"])
+def test_any_address_is_served(server: LspSession, script: StartEngine, uri: str) -> None:
+    script("--middle", "return 0")
+    server.open(uri, STUB)
+    assert server.inline(uri, 2, 0)
+    action, *_ = server.code_actions(uri, 1, 4)
+    (change,) = server.ask("codeAction/resolve", action)["result"]["edit"]["documentChanges"]
+    assert change["textDocument"]["uri"] == uri
+    assert "status" in server.ask("workspace/executeCommand", {"command": "dg.explain", "arguments": [uri]})["result"]
+
+
+@pytest.mark.parametrize("root", [{"rootUri": "term://[bash]"}, {"rootUri": None, "rootPath": "//"}], ids=str)
+def test_any_root_is_taken(lsp: LspSession, start: StartEngine, root: Message) -> None:
+    start(**root, workspaceFolders=[{"uri": "term://[bash]"}])
+    lsp.open(URI, STUB)
+    assert lsp.inline(URI, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "text"),
+    [
+        ("Python", "a.py", STUB),
+        ("", "a.py", STUB),
+        ("plaintext", "a.py", STUB),
+        ("tsx", "a.tsx", "function area(width: number) {\n}\n"),
+        ("c++", "a.cc", "int area(int width) {\n}\n"),
+        ("golang", "Untitled-1", "func area(width int) int {\n}\n"),
+    ],
+)
+def test_a_language_is_known_by_other_names_too(
+    server: LspSession, script: StartEngine, language: str, name: str, text: str
+) -> None:
+    engine = script("--middle", "x")
+    server.open(f"file:///tmp/{name}", text, language)
+    titles = [action["title"] for action in server.code_actions(f"file:///tmp/{name}", 0, 6)]
+    assert titles[:2] == ACTIONS[:2]
+    server.inline(f"file:///tmp/{name}", 2, 0, trigger=1)
+    assert engine.seen()[0]["request"]["language"] in ("python", "typescriptreact", "cpp", "go")
+
+
 # Headers
 
 
