@@ -21,6 +21,8 @@ from engine.protocol import Draft, FillRequest, FillResult, Priority, Snippet
 _OTHER_SEED = 1 << 20
 """Is added to a seed whose answers were all refused: far away, for the user's next seed is the next number."""
 
+_EMPTY = "the document is empty: write a first line, or a comment that says what it is to hold"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -42,9 +44,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled(FillResult):
-    """A result whose candidates went through the filters; `dropped` says why others did not come out of them."""
+    """A result whose candidates went through the filters; `dropped` says why others did not come out of them.
+
+    `of_nothing` is true where there was no text on either side.
+    """
 
     dropped: tuple[str, ...] = ()
+    of_nothing: bool = False
 
     @property
     def cut_short(self) -> bool:
@@ -56,6 +62,8 @@ class Filled(FillResult):
         """Why there is no candidate, in a few words."""
         if self.finish_reason == "unsure":
             return UNSURE
+        if self.of_nothing:
+            return _EMPTY
         return self.dropped[0] if self.dropped else "the model has nothing to offer at this place"
 
 
@@ -155,4 +163,5 @@ def _filled(result: FillResult, asked: Question) -> Filled:
         timings_ms=result.timings_ms,
         threshold=result.threshold,
         dropped=choice.refused,
+        of_nothing=not (request.prefix.strip() or request.suffix.strip()),
     )

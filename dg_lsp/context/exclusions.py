@@ -7,6 +7,7 @@ so that "!name" in `dg.exclude` lets a file in. Outside the workspace's folders 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ MAX_LINE = 5_000
 """A longer line was not written by hand."""
 
 _PROSE = ("plaintext", "markdown", "latex", "restructuredtext", "asciidoc")
+_CONFLICT = re.compile(r"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 _RECHECK_S = 2.0
 _MAX_VERDICTS = 1_000
 
@@ -130,4 +132,13 @@ def _of_content(snapshot: Snapshot, line: int) -> str | None:
         return f"{name} is binary (it holds a zero byte)"
     if snapshot.language_id not in _PROSE and len(snapshot.line_text(line)) > MAX_LINE:
         return f"line {line + 1} of {name} is longer than {MAX_LINE:,} characters"
+    if conflict := _conflict_line(snapshot):
+        return f"{name} holds a merge conflict (line {conflict}): resolve it first"
     return None
+
+
+def _conflict_line(snapshot: Snapshot) -> int:
+    """The first line, from 1, of the marks that a merge leaves around two versions; 0 where there are none."""
+    if "<<<<<<< " in snapshot.text and (found := _CONFLICT.search(snapshot.text)):  # the pattern alone is slow
+        return snapshot.line_at(found.start()) + 1
+    return 0

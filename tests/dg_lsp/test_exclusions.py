@@ -20,6 +20,7 @@ from dg_lsp.documents import Snapshot
 from dg_lsp.files import MAX_BYTES
 
 Reason = Callable[..., "str | None"]
+CONFLICT = "<<<<<<< ours\nx = 1\n=======\nx = 2\n>>>>>>> theirs\n"
 
 
 @pytest.fixture
@@ -175,6 +176,10 @@ def test_unusual_uris_are_judged_by_their_names(uri: str, out: bool) -> None:
         ("x" * (MAX_LINE + 1), "javascript", "line 1 of a.py is longer than 5,000 characters"),
         ("x " * MAX_LINE, "markdown", None),
         ("x\n" + "y" * (MAX_LINE + 1), "javascript", None),
+        (f"x = 1\n{CONFLICT}", "python", "a.py holds a merge conflict (line 2): resolve it first"),
+        (CONFLICT.replace("\n", "\r\n"), "python", "a.py holds a merge conflict (line 1): resolve it first"),
+        (CONFLICT.replace("=======", "a ======="), "python", None),
+        (CONFLICT.replace("<<<<<<<", "text = '<<<<<<<"), "python", None),
     ],
 )
 def test_what_is_no_source_text_gets_nothing(text: str, language: str, reason: str | None) -> None:
