@@ -14,7 +14,7 @@ from typing import Any
 from lsprotocol import types
 
 from dg_lsp.documents import Snapshot
-from dg_lsp.files import language_of
+from dg_lsp.language_ids import language_of
 from dg_lsp.lsp_client import LspClient, Message, server_process
 from engine import process
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dg_lsp.files import language_of
+from dg_lsp.language_ids import language_of
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "functions"
 _PART = re.compile(r"^---- (?:solution|test)\n", re.MULTILINE)

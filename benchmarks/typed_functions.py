@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from dg_lsp.files import language_of
+from dg_lsp.language_ids import language_of
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "typing"
 _KEY = re.compile(r"\n[ \t]*|.", re.DOTALL)  # the editor indents a new line by itself

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from lsprotocol import types
 
+from dg_lsp.language_ids import language_for
 from dg_lsp.notebooks import Notebook
 from dg_lsp.positions import Encoding, LineStarts, changed, characters_before, code_units, content, locate, split_lines
+from dg_lsp.uris import file_name
 
 _log = logging.getLogger(__name__)
 
@@ -151,7 +153,8 @@ class DocumentStore:
         if item.uri in self._snapshots:
             self._report(item.uri, "was opened twice; the second text holds")
         version = 0 if item.version == UNNUMBERED else item.version
-        return self._keep(Snapshot(item.uri, item.language_id, version, item.text))
+        language = language_for(item.language_id, file_name(item.uri))
+        return self._keep(Snapshot(item.uri, language, version, item.text))
 
     def change(
         self,

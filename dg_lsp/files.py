@@ -1,4 +1,4 @@
-"""Source files on disk: the language that a name tells, and the text as a snapshot, and the way back."""
+"""Source files on disk: the text as a snapshot, and the way back."""
 
 from __future__ import annotations
 
@@ -8,24 +8,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from dg_lsp.documents import Snapshot
+from dg_lsp.language_ids import language_of
 
 MAX_BYTES = 4 * 1024 * 1024
 """The largest file that `read_document` takes."""
-
-_LANGUAGES = {
-    "python": (".py", ".pyi", ".pyw"),
-    "javascript": (".js", ".mjs", ".cjs"),
-    "javascriptreact": (".jsx",),
-    "typescript": (".ts", ".mts", ".cts"),
-    "typescriptreact": (".tsx",),
-    "rust": (".rs",),
-    "go": (".go",),
-    "c": (".c",),
-    # C++ reads nearly every C header, C reads few C++ headers.
-    "cpp": (".cpp", ".cc", ".cxx", ".h", ".hpp", ".hh", ".hxx"),
-    "java": (".java",),
-}
-_BY_SUFFIX = {suffix: language for language, suffixes in _LANGUAGES.items() for suffix in suffixes}
 
 
 class DocumentError(ValueError):
@@ -47,11 +33,6 @@ def read_document(path: Path) -> Snapshot:
     except OSError as error:
         raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from None
     return Snapshot(path.resolve().as_uri(), language_of(path), 0, text_of(data, str(path)))
-
-
-def language_of(path: str | Path) -> str:
-    """The LSP language identifier for a file name; "plaintext" when it is none of the known ones."""
-    return _BY_SUFFIX.get(Path(path).suffix.lower(), "plaintext")
 
 
 def text_of(data: bytes, name: str) -> str:

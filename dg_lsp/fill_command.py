@@ -24,7 +24,8 @@ from dg_lsp.completion.sites import Site, site_of
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
 from dg_lsp.documents import DocumentStore, Snapshot
-from dg_lsp.files import DocumentError, language_of, read_document, text_of, write_document
+from dg_lsp.files import DocumentError, read_document, text_of, write_document
+from dg_lsp.language_ids import language_of
 from dg_lsp.settings import Device, EngineSettings, Settings
 from dg_lsp.syntax.holes import Hole, HoleKind, cursor_hole, function_hole, hole_at, selection_hole
 from engine.protocol import ProtocolError

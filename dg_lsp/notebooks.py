@@ -18,7 +18,7 @@ class Notebook:
     @classmethod
     def of(cls, cells: Iterable[types.NotebookCell]) -> Notebook:
         """A notebook of the protocol's cells."""
-        kinds = {cell.document: types.NotebookCellKind(cell.kind) for cell in cells}
+        kinds = {cell.document: cell.kind for cell in cells}
         return cls(tuple(kinds), kinds)
 
     def restructured(self, change: types.NotebookCellArrayChange) -> Notebook:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dg_lsp.context.exclusions import file_name
 from dg_lsp.syntax.languages import language_name
+from dg_lsp.uris import file_name
 from engine.protocol import Health
 
 SUPERSEDED = "a newer request or an edit came before the answer"

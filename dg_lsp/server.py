@@ -11,7 +11,6 @@ from lsprotocol import types
 from dg_lsp.client.launch import ready_engine, serve_command
 from dg_lsp.client.launcher import Launcher
 from dg_lsp.client.local import EngineClient
-from dg_lsp.context.exclusions import file_path
 from dg_lsp.features.code_actions import COMMAND, KINDS, CodeActions
 from dg_lsp.features.completion import OPTIONS, Completion
 from dg_lsp.features.configuration import Configuration
@@ -21,17 +20,19 @@ from dg_lsp.features.models import Models
 from dg_lsp.features.status import Status
 from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
 from dg_lsp.features.watch import Watch
+from dg_lsp.log import log_without_code
 from dg_lsp.preload import preload, share_interpreter
 from dg_lsp.session import Session, editor_name
-from dg_lsp.transport import Server, at_dispatch, log_without_code, plain
+from dg_lsp.transport import Server, at_dispatch, plain
+from dg_lsp.uris import file_path
 
 
-def serve(server: Server | None = None) -> int:
-    """Serve one editor until it leaves. Returns the exit status: 0 after `shutdown`, else 1."""
+def serve(server: Server | None = None, editor_process: int | None = None) -> int:
+    """Serve one editor until it leaves or its process ends. Returns the exit status: 0 after `shutdown`, else 1."""
     log_without_code()
     share_interpreter()
     server = server or create_server()
-    server.start_io()
+    server.serve_stdio(editor_process)
     return 0 if server.was_shut_down else 1
 
 

@@ -55,10 +55,23 @@ def listen() -> socket.socket:
     return listener
 
 
+def is_found(lock: int) -> bool:
+    """False when others cannot find this engine: the runtime folder was deleted, and maybe made anew by another one."""
+    return _is_in_place(lock) and socket_path().exists()
+
+
 def release(lock: int) -> None:
     """Take back what `claim` and `listen` made, except the log; the lock itself goes with the process."""
-    socket_path().unlink(missing_ok=True)
+    if _is_in_place(lock):  # else the socket there is another engine's
+        socket_path().unlink(missing_ok=True)
     os.ftruncate(lock, 0)
+
+
+def _is_in_place(lock: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock), os.stat(_lock_path()))
+    except OSError:
+        return False
 
 
 def running() -> bool:

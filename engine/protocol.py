@@ -181,11 +181,13 @@ def from_json(kind: type[_T], data: Any) -> _T:
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(data) - set(fields)):
         raise ProtocolError(f"unknown field {unknown[0]!r} (known: {', '.join(fields)})")
-    values = {name: _decode(name, str(fields[name].type), value) for name, value in data.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ProtocolError(f"{kind.__name__}: {error}") from None
+    if missing := [name for name, f in fields.items() if name not in data and _is_required(f)]:
+        raise ProtocolError(f"the field {missing[0]!r} is missing")
+    return kind(**{name: _decode(name, str(fields[name].type), value) for name, value in data.items()})
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 _SCALARS: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "bool": bool, "float": (int, float)}

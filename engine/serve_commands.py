@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -97,6 +98,8 @@ def _serve(lock: int, model: str, arguments: argparse.Namespace) -> int:
         from engine.service import serve_http
 
         listeners = [listen_at(*arguments.listen)] if arguments.listen else []
+        # Those who reach it at its address need no runtime folder.
+        is_found = (lambda: True) if listeners else functools.partial(process.is_found, lock)
         listeners.append(process.listen())
 
         load = _loader(model, arguments.device, arguments.dtype)
@@ -104,7 +107,8 @@ def _serve(lock: int, model: str, arguments: argparse.Namespace) -> int:
         _log.info("started: pid %d, model %s, socket %s", os.getpid(), model, socket_path())
         resident.start()
         with contextlib.suppress(SystemExit):
-            asyncio.run(serve_http(resident, listeners, idle_seconds=arguments.idle_exit_minutes * 60))
+            idle_seconds = arguments.idle_exit_minutes * 60
+            asyncio.run(serve_http(resident, listeners, idle_seconds=idle_seconds, is_found=is_found))
         ended = resident.close(wait_seconds=1.0)
     finally:
         process.release(lock)

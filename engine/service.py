@@ -8,7 +8,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import uvicorn
@@ -94,10 +94,16 @@ def create_app(resident: Resident) -> Starlette:
     )
 
 
-async def serve_http(resident: Resident, listeners: Sequence[socket.socket], *, idle_seconds: float = 0.0) -> None:
+async def serve_http(
+    resident: Resident,
+    listeners: Sequence[socket.socket],
+    *,
+    idle_seconds: float = 0.0,
+    is_found: Callable[[], bool] = lambda: True,
+) -> None:
     """Serve on bound sockets until a signal comes or nothing was filled for `idle_seconds` (0: never).
 
-    It also ends, a moment later, when the model cannot be loaded.
+    It also ends when the model cannot be loaded, a moment later, and when it is not found any more, after its work.
     """
     config = uvicorn.Config(
         create_app(resident),
@@ -110,14 +116,16 @@ async def serve_http(resident: Resident, listeners: Sequence[socket.socket], *, 
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-    watch = asyncio.create_task(_close_in_time(server, resident, idle_seconds))
+    watch = asyncio.create_task(_close_in_time(server, resident, idle_seconds, is_found))
     try:
         await server.serve(sockets=list(listeners))
     finally:
         watch.cancel()
 
 
-async def _close_in_time(server: uvicorn.Server, resident: Resident, idle_seconds: float) -> None:
+async def _close_in_time(
+    server: uvicorn.Server, resident: Resident, idle_seconds: float, is_found: Callable[[], bool]
+) -> None:
     """End the jobs as soon as the server stops, since it waits for their answers."""
     while not server.should_exit:
         await asyncio.sleep(_TICK_SECONDS)
@@ -126,6 +134,9 @@ async def _close_in_time(server: uvicorn.Server, resident: Resident, idle_second
             server.should_exit = True
         elif 0 < idle_seconds < resident.idle_seconds():
             _log.info("nothing to do for %.0f s", idle_seconds)
+            server.should_exit = True
+        elif resident.idle_seconds() > 0 and not is_found():
+            _log.warning("the runtime folder was deleted, so nobody finds this engine any more")
             server.should_exit = True
     resident.close()
 
@@ -165,11 +176,11 @@ async def _json(request: Request) -> Any:
     if size > MAX_BODY_BYTES:
         raise Refused("too_large", f"the request is larger than {MAX_BODY_BYTES // 1024**2} MiB: send less context")
     try:
-        data = json.loads(body)
-        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair passes as JSON, but is no text
+        # Half a surrogate pair, as of an emoji that a client cut in two, passes as JSON; the model reads "?" for it.
+        text = json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Refused("bad_request", f"the body is not JSON text: {error}") from None
-    return data
 
 
 def _require_ready(resident: Resident) -> None:

@@ -61,7 +61,9 @@ class EngineClient:
         socket = None if url else str(socket_path())
         transport = httpx.AsyncHTTPTransport(uds=socket, verify=url.startswith("https:"))
         token = os.environ.get(TOKEN_VARIABLE, "")
-        headers = {b"Authorization": f"Bearer {token}".encode()} if url and token else {}
+        headers = {b"Content-Type": b"application/json"}
+        if url and token:
+            headers[b"Authorization"] = f"Bearer {token}".encode()
         timeout = httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S)
         try:
             base = httpx.URL(url or "http://engine")
@@ -96,7 +98,7 @@ class EngineClient:
         """
         self._check_open()
         try:
-            async with self._http.stream("POST", "/v1/fill", json=to_json(request)) as response:
+            async with self._http.stream("POST", "/v1/fill", content=_encoded(request)) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread())
                 async for event, data in server_sent_events(response.aiter_bytes()):
@@ -152,6 +154,11 @@ async def server_sent_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[tupl
                 event = value.removeprefix(b" ").decode()
             elif name == b"data":
                 data.append(value.removeprefix(b" "))
+
+
+def _encoded(request: FillRequest) -> bytes:
+    """The request as JSON; half of a surrogate pair, which some editors send, becomes "?"."""
+    return json.dumps(to_json(request), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _decoded(kind: type[_T], data: bytes) -> _T:

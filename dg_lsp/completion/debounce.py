@@ -37,6 +37,10 @@ class Debounce:
             self._interval_s += _NEWEST * (now - self._last - self._interval_s)
         self._last = now
 
+    def since_typed_s(self) -> float:
+        """How long ago a document was changed."""
+        return float("inf") if self._last is None else self._clock() - self._last
+
     def wait_s(
         self, before: str, *, answer_s: float | None = None, client_s: float = 0.0, accepted: float | None = None
     ) -> float:

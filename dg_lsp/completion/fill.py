@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from dg_lsp.client.local import EngineClient, EngineUnavailable
 from dg_lsp.completion.choice import BLOCK_LINES, UNSURE, choose
@@ -17,10 +15,13 @@ from dg_lsp.context.window import window
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.holes import CODE, Hole
 from dg_lsp.syntax.stubs import stub_starts
+from dg_lsp.uris import file_name
 from engine.protocol import Draft, FillRequest, FillResult, Priority, Snippet
 
 _OTHER_SEED = 1 << 20
 """Is added to a seed whose answers were all refused: far away, for the user's next seed is the next number."""
+
+_EMPTY = "the document is empty: write a first line, or a comment that says what it is to hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +44,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled(FillResult):
-    """A result whose candidates went through the filters; `dropped` says why others did not come out of them."""
+    """A result whose candidates went through the filters; `dropped` says why others did not come out of them.
+
+    `of_nothing` is true where there was no text on either side.
+    """
 
     dropped: tuple[str, ...] = ()
+    of_nothing: bool = False
 
     @property
     def cut_short(self) -> bool:
@@ -57,6 +62,8 @@ class Filled(FillResult):
         """Why there is no candidate, in a few words."""
         if self.finish_reason == "unsure":
             return UNSURE
+        if self.of_nothing:
+            return _EMPTY
         return self.dropped[0] if self.dropped else "the model has nothing to offer at this place"
 
 
@@ -132,7 +139,7 @@ def _request(snapshot: Snapshot, hole: Hole, wanted: Wanted, place: Place) -> Fi
         suffix=place.suffix,
         language=snapshot.language_id,
         related=wanted.related,
-        path=PurePosixPath(unquote(urlsplit(snapshot.uri).path)).name,
+        path=file_name(snapshot.uri),
         max_tokens=wanted.max_tokens,
         deadline_ms=wanted.deadline_ms,
         candidates=wanted.candidates,
@@ -156,4 +163,5 @@ def _filled(result: FillResult, asked: Question) -> Filled:
         timings_ms=result.timings_ms,
         threshold=result.threshold,
         dropped=choice.refused,
+        of_nothing=not (request.prefix.strip() or request.suffix.strip()),
     )

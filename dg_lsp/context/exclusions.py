@@ -10,21 +10,21 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
 from dg_lsp.context.ignore_rules import Rules, ignored, rules, verdict
 from dg_lsp.context.secrets import is_secret_file
 from dg_lsp.documents import Snapshot
 from dg_lsp.files import MAX_BYTES
+from dg_lsp.uris import file_name, file_path, named_parts
 
 MAX_LINE = 5_000
 """A longer line was not written by hand."""
 
 _PROSE = ("plaintext", "markdown", "latex", "restructuredtext", "asciidoc")
+_CONFLICT = re.compile(r"^<{7} .*?^={7}\r?$.*?^>{7} ", re.MULTILINE | re.DOTALL)
 _RECHECK_S = 2.0
 _MAX_VERDICTS = 1_000
-_DRIVE = re.compile(r"/?([A-Za-z]):(?=[/\\]|$)")
 
 
 class Exclusions:
@@ -60,7 +60,7 @@ class Exclusions:
         """A link is judged by what it is called and by what it leads to."""
         path = file_path(uri)
         if path is None:
-            return self._of_parts(_named_parts(uri), own)
+            return self._of_parts(named_parts(uri), own)
         for place in dict.fromkeys((path, _real(path))):
             if reason := self._of_path(place, own):
                 return reason if place == path else f"{path.name} is a link to a file left out: {reason}"
@@ -89,7 +89,7 @@ class Exclusions:
 
     def _git_ignores(self, path: Path, folder: Path) -> bool:
         # The repository may be larger than the workspace's folder, or lie in it.
-        around = (place for place in path.parents if (place / ".git").exists())
+        around = (place for place in path.parents if os.path.exists(place / ".git"))
         top = next(around, folder)
         return ignored(path.relative_to(top).parts, lambda parts: self._rules_in(top, parts))
 
@@ -110,42 +110,12 @@ class Exclusions:
         return self._files[file][1]
 
 
-def file_path(uri: str) -> Path | None:
-    """The file of a URI, that of a notebook for its cells; None for a document that is no file on this machine."""
-    scheme, server, text = _split(uri)
-    if scheme not in ("file", "vscode-notebook-cell") or "\0" in text:
-        return None
-    path = Path(os.path.normpath(text if server in ("", "localhost") else f"//{server}{text}"))
-    return path if path.is_absolute() else None
-
-
 def _real(path: Path) -> Path:
-    """Where a path leads to; itself where links go round in a circle."""
+    """Where a path leads to; itself where links go round in a circle, or a name is longer than names can be."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):
         return path
-
-
-def _split(uri: str) -> tuple[str, str, str]:
-    """Scheme, server and path of a URI; a path of Windows as "c:/folder/name"."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return "", "", uri
-    text = unquote(parts.path)
-    if drive := _DRIVE.match(text):
-        text = f"{drive[1].lower()}:{text[drive.end() :]}".replace("\\", "/")
-    return parts.scheme, parts.netloc, text
-
-
-def file_name(uri: str) -> str:
-    """The last part of a URI's path; "" where there is none."""
-    return (_named_parts(uri) or ("",))[-1]
-
-
-def _named_parts(uri: str) -> tuple[str, ...]:
-    return PurePosixPath(_split(uri)[2].lstrip("/")).parts
 
 
 def _chosen(parts: Sequence[str], own: Rules) -> bool | None:
@@ -162,4 +132,13 @@ def _of_content(snapshot: Snapshot, line: int) -> str | None:
         return f"{name} is binary (it holds a zero byte)"
     if snapshot.language_id not in _PROSE and len(snapshot.line_text(line)) > MAX_LINE:
         return f"line {line + 1} of {name} is longer than {MAX_LINE:,} characters"
+    if conflict := _conflict_line(snapshot):
+        return f"{name} holds a merge conflict (line {conflict}): resolve it first"
     return None
+
+
+def _conflict_line(snapshot: Snapshot) -> int:
+    """The first line, from 1, of the marks that a merge leaves around two versions; 0 where there are none."""
+    if "<<<<<<< " in snapshot.text and (found := _CONFLICT.search(snapshot.text)):  # the pattern alone is slow
+        return snapshot.line_at(found.start()) + 1
+    return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ def imported_files(text: str, path: Path, folder: Path) -> list[Path]:
     found: dict[Path, None] = {}
     for module, names in _imports(text):
         for root in _roots(module, path, folder):
-            here = [file for file in _files(root, module.lstrip("."), names) if file.is_file()]
+            here = [file for file in _files(root, module.lstrip("."), names) if os.path.isfile(file)]
             found.update((file, None) for file in here if file != path and file.is_relative_to(folder))
             if here:
                 break
@@ -45,7 +46,7 @@ def _files(root: Path, module: str, names: list[str]) -> Iterator[Path]:
     place = root.joinpath(*module.split("."))
     if module:
         yield place.with_suffix(".py")
-    if place.is_dir():
+    if os.path.isdir(place):
         yield place / "__init__.py"
         for name in names:
             yield place / f"{name}.py"

@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dg_lsp.context.definitions import definitions, family
-from dg_lsp.context.exclusions import Exclusions, file_path
+from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.imports import imported_files
 from dg_lsp.context.recent import Recent, chunk_at
 from dg_lsp.context.secrets import holds_secret
 from dg_lsp.context.window import cells_above
 from dg_lsp.documents import DocumentStore, Snapshot
 from dg_lsp.files import DocumentError, read_document
+from dg_lsp.uris import file_path
 from engine.protocol import Snippet
 
 MAX_CHARS = 16_000

@@ -10,9 +10,10 @@ from typing import Any
 from lsprotocol import types
 
 from dg_lsp.features.at_cursor import AtCursor, Offer, Trigger
+from dg_lsp.features.list_trigger import TRIGGER_CHARACTERS, ListTrigger
 from dg_lsp.session import Session
 
-OPTIONS = types.CompletionOptions(trigger_characters=[".", "("], resolve_provider=True)
+OPTIONS = types.CompletionOptions(trigger_characters=list(TRIGGER_CHARACTERS), resolve_provider=True)
 
 _ITEMS = 3
 _MAX_LABEL = 60
@@ -32,20 +33,29 @@ class Completion:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._at_cursor = AtCursor(session)
+        self._trigger = ListTrigger(session.suggestions.debounce.since_typed_s)
 
     def request(self, params: types.CompletionParams) -> Coroutine[Any, Any, types.CompletionList | None]:
         """Take the snapshot and the turn now, before any later message, and hand back the work."""
+        by_hand = self._by_hand(params)
         inline = self._session.settings.inline
-        kind = params.context.trigger_kind if params.context else types.CompletionTriggerKind.Invoked
-        # "Invoked" is also what editors say while the user types a word: no sign of a wish, but of some patience.
-        invoked = kind == types.CompletionTriggerKind.Invoked
+        invoked = params.context is None or params.context.trigger_kind == types.CompletionTriggerKind.Invoked
         trigger = Trigger(
-            manual=False,
+            manual=by_hand,
             texts=_ITEMS,
+            # Also where it is no sign of a wish, "Invoked" is one of some patience.
             deadline_ms=inline.manual_deadline_ms if invoked else inline.deadline_ms,
             client_ms=_CLIENT_MS.get(self._session.editor, 0),
         )
         return self._at_cursor.request(params.text_document.uri, params.position, trigger, self._list)
+
+    def _by_hand(self, params: types.CompletionParams) -> bool:
+        session = self._session
+        snapshot = session.documents.get(params.text_document.uri)
+        if snapshot is None:
+            return False
+        offset = snapshot.offset_at(params.position, session.encoding)
+        return self._trigger.by_hand(params.context, session.editor, snapshot, offset)
 
     def resolve(self, item: types.CompletionItem) -> types.CompletionItem:
         """Show the code as it will stand."""

@@ -7,10 +7,10 @@ from importlib.metadata import version
 from typing import Any
 
 from dg_lsp.completion.unwanted import unwanted
-from dg_lsp.context.exclusions import file_name
 from dg_lsp.reasons import unfamiliar
 from dg_lsp.session import Session
 from dg_lsp.syntax.tree import why_no_tree
+from dg_lsp.uris import file_name
 
 
 class Explain:

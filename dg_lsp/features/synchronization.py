@@ -22,10 +22,9 @@ class Synchronization:
 
     def open(self, params: types.DidOpenTextDocumentParams) -> None:
         """Take a document in."""
-        preload_language(params.text_document.language_id)
         self._session.suggestions.changed(params.text_document.uri, None)
         self._session.acceptance.closed(params.text_document.uri)
-        self._session.documents.open(params.text_document)
+        preload_language(self._session.documents.open(params.text_document).language_id)
         self._session.last_fills.forget(params.text_document.uri)
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:

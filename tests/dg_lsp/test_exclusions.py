@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dg_lsp.context import exclusions
-from dg_lsp.context.exclusions import MAX_LINE, Exclusions, file_path
+from dg_lsp.context.exclusions import MAX_LINE, Exclusions
 from dg_lsp.context.ignore_rules import ignored, rules
 from dg_lsp.context.secrets import holds_secret
 from dg_lsp.documents import Snapshot
 from dg_lsp.files import MAX_BYTES
 
 Reason = Callable[..., "str | None"]
+CONFLICT = "<<<<<<< ours\nx = 1\n=======\nx = 2\n>>>>>>> theirs\n"
 
 
 @pytest.fixture
@@ -166,15 +166,6 @@ def test_unusual_uris_are_judged_by_their_names(uri: str, out: bool) -> None:
     assert (Exclusions(list, lambda: ("*.none",)).of_uri(uri) is not None) is out
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="paths as POSIX writes them")
-def test_the_file_of_a_uri() -> None:
-    assert file_path("file:///home/me/a%20b.py") == Path("/home/me/a b.py")
-    assert file_path("vscode-notebook-cell:/home/me/n.ipynb#W0") == Path("/home/me/n.ipynb")
-    assert file_path("file:///home/me/sub/../.env") == Path("/home/me/.env")
-    assert file_path("untitled:Untitled-1") is None
-    assert file_path("file:///c%3A/proj/a.py") is None  # of Windows: not on this machine
-
-
 @pytest.mark.parametrize(
     ("text", "language", "reason"),
     [
@@ -185,6 +176,10 @@ def test_the_file_of_a_uri() -> None:
         ("x" * (MAX_LINE + 1), "javascript", "line 1 of a.py is longer than 5,000 characters"),
         ("x " * MAX_LINE, "markdown", None),
         ("x\n" + "y" * (MAX_LINE + 1), "javascript", None),
+        (f"x = 1\n{CONFLICT}", "python", "a.py holds a merge conflict (line 2): resolve it first"),
+        (CONFLICT.replace("\n", "\r\n"), "python", "a.py holds a merge conflict (line 1): resolve it first"),
+        (CONFLICT.replace("=======", "a ======="), "python", None),
+        (CONFLICT.replace("<<<<<<<", "text = '<<<<<<<"), "python", None),
     ],
 )
 def test_what_is_no_source_text_gets_nothing(text: str, language: str, reason: str | None) -> None:

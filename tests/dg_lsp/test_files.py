@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dg_lsp.files import MAX_BYTES, DocumentError, language_of, read_document
+from dg_lsp.files import MAX_BYTES, DocumentError, read_document
+from dg_lsp.language_ids import language_for, language_of
 
 
 def test_a_file_keeps_its_mark_and_line_endings(tmp_path: Path) -> None:
@@ -43,3 +44,31 @@ def test_languages_by_file_name() -> None:
     assert language_of("src/App.TSX") == "typescriptreact"
     assert language_of(Path("a/b.hpp")) == "cpp"
     assert language_of("Makefile") == "plaintext"
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "language"),
+    [
+        ("python", "a", "python"),
+        ("Python", "a", "python"),
+        ("py", "a", "python"),
+        ("", "a.py", "python"),
+        ("plaintext", "a.py", "python"),
+        ("python-ts", "a.PY", "python"),
+        ("js", "a.mjs", "javascript"),
+        ("jsx", "", "javascriptreact"),
+        ("ts", "Untitled-1", "typescript"),
+        ("tsx", "a.tsx", "typescriptreact"),
+        ("c++", "a.cc", "cpp"),
+        ("golang", "a.go", "go"),
+        ("rs", "", "rust"),
+        ("c", "a.h", "c"),
+        ("objective-c", "a.h", "objective-c"),
+        ("markdown", "a.py", "markdown"),
+        ("plaintext", "notes", "plaintext"),
+        ("", "", "plaintext"),
+        ("COBOL", "a.cbl", "COBOL"),
+    ],
+)
+def test_languages_as_editors_call_them(given: str, name: str, language: str) -> None:
+    assert language_for(given, name) == language

@@ -9,7 +9,7 @@ import pytest
 
 from dg_lsp.completion.fill import Filled, Wanted, answer, question
 from dg_lsp.documents import Snapshot
-from dg_lsp.syntax.holes import HoleKind, hole_at
+from dg_lsp.syntax.holes import Hole, HoleKind, hole_at
 from engine.protocol import Candidate, Draft, FillRequest, FillResult, Priority
 
 STUB = "def area(width, height):\n    pass\n"
@@ -71,6 +71,14 @@ async def test_an_engine_that_has_nothing_is_not_asked_again() -> None:
     engine = Engine([])
     assert not (await filled(engine)).candidates
     assert len(engine.asked) == 1
+
+
+@pytest.mark.parametrize(("text", "reason"), [("", "the document is empty: "), ("x = 1\n", REFUSED)])
+async def test_in_an_empty_document_the_reason_is_that(text: str, reason: str) -> None:
+    snapshot = Snapshot("untitled:Untitled-1", "python", 1, text)
+    hole = Hole(kind="function", start=0, end=0, label="", single_line=False)
+    result = await answer(Engine(["pass"], ["pass"]), question(snapshot, hole, Wanted(max_tokens=4)))
+    assert result.why_nothing.startswith(reason)
 
 
 def asked(kind: HoleKind, language: str, text: str, priority: Priority = "manual") -> FillRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +71,18 @@ def server(shared: tuple[LspSession, ScriptedEngines]) -> LspSession:
 def script(shared: tuple[LspSession, ScriptedEngines]) -> StartEngine:
     """Scripts the engine of `server`."""
     return shared[1].start
+
+
+@pytest.fixture
+def lsp_with(scripted_engines: tuple[Path, ScriptedEngines]) -> Iterator[Callable[..., LspSession]]:
+    """Starts `dg-lsp` with arguments, beside a scripted engine."""
+    scripted_engines[1].start()
+    started: list[LspSession] = []
+
+    def start(*arguments: str) -> LspSession:
+        started.append(LspSession(scripted_engines[0], arguments))
+        return started[-1]
+
+    yield start
+    for session in started:
+        session.close()

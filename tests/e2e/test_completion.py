@@ -138,9 +138,19 @@ def test_at_most_three_entries_come_in_the_order_of_the_model(
 ) -> None:
     engine = says(running, *(f"--middle={name}()" for name in ("a", "b", "a", "c", "d")))
     editor.open(URI, STUB)
-    items = ask(editor, 2, 0)["items"]
+    items = ask(editor, 2, 0, kind=3)["items"]
     assert [(item["label"], item["sortText"]) for item in items] == [("a()", "~0"), ("b()", "~1"), ("c()", "~2")]
     assert engine.seen()[0]["request"]["priority"] == "automatic"
+
+
+def test_a_list_that_the_user_opens_is_asked_for_as_by_hand(
+    editor: LspSession, running: tuple[LspSession, ScriptedEngines]
+) -> None:
+    engine = says(running)
+    editor.open(URI, "x = 1 + \n")
+    assert ask(editor, 0, 8)["items"]
+    assert ask(editor, 0, 7, kind=3)["items"]
+    assert [fill["request"]["priority"] for fill in engine.seen()] == ["manual", "automatic"]
 
 
 def test_only_a_trigger_character_is_in_a_hurry(
@@ -173,7 +183,7 @@ def test_an_answer_that_comes_too_late_is_an_open_list_and_there_at_the_next_req
     assert ask(editor, 1, 8, kind=2, triggerCharacter=".") == {"isIncomplete": True, "items": []}
     assert "no suggestion: the answer took longer than 1500 ms" in editor.logged()
     eventually(lambda: engine.seen()[0]["end"] == "done")
-    assert ask(editor, 1, 8)["items"]
+    assert ask(editor, 1, 8, kind=3)["items"]
     assert len(engine.seen()) == 1
 
 

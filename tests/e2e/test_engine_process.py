@@ -149,6 +149,16 @@ def test_what_a_killed_engine_leaves_is_no_hindrance(place: Engine) -> None:
     assert place.health()["pid"] == again.pid
 
 
+def test_an_engine_whose_folder_was_deleted_leaves_and_the_next_one_stays(place: Engine) -> None:
+    first = place.serve()
+    place.wait(lambda: place.health()["state"] == "ready")
+    shutil.rmtree(place.folder)
+    second = place.serve()
+    assert first.wait(20) == 0
+    assert place.health()["pid"] == second.pid
+    assert place.run("serve") == (0, f"already running (pid {second.pid})", "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_engine_cleanly(place: Engine, number: signal.Signals) -> None:
     process = place.serve()
