@@ -95,11 +95,11 @@ def _function(snapshot: Snapshot, captures: Captures, on_purpose: set[int]) -> F
 
 def _may_be_meant(snapshot: Snapshot, name: str, body: Node, stub: Span) -> bool:
     """Whether a function may be as it should be: it only returns, or is an empty closure or constructor on one line."""
-    text = snapshot.text[slice(*stub)]
+    text, on_one_line = snapshot.text[slice(*stub)], snapshot.line_at(stub[0]) == snapshot.line_at(stub[1])
     if only_returns(text):
         return True
     function = body.parent
-    empty = snapshot.language_id != "python" and not text.strip() and "\n" not in text
+    empty = snapshot.language_id != "python" and not text.strip() and on_one_line
     if not empty or function is None:
         return False
     is_constructor = name == "constructor" or function.type.endswith("constructor_declaration")

@@ -39,6 +39,7 @@ from dg_lsp.completion.filters.special_tokens import special_tokens
 from dg_lsp.completion.filters.syntax_gate import syntax_gate
 from dg_lsp.completion.filters.unwritten import unwritten
 from dg_lsp.completion.filters.wordless import wordless
+from dg_lsp.positions import with_newlines
 
 __all__ = ["CUTS", "GATES", "Filter", "Filtered", "Place", "filtered"]
 
@@ -79,7 +80,7 @@ GATES = (
 
 def filtered(text: str, place: Place, cuts: tuple[Filter, ...] = CUTS, gates: tuple[Filter, ...] = GATES) -> Filtered:
     """A model's text as it may be shown at a place, or nothing and the reason."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = with_newlines(text)
     if not text.strip():
         return Filtered("", "the answer was blank")
     before = None

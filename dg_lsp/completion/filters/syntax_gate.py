@@ -6,7 +6,7 @@ from tree_sitter import Node, Tree
 
 from dg_lsp.completion.filters.place import Place
 from dg_lsp.syntax.languages import grammar
-from dg_lsp.syntax.parser import reparsed
+from dg_lsp.syntax.parser import reparsed, source_of
 from dg_lsp.syntax.tree import parse
 
 MAX_BYTES = 512 * 1024
@@ -56,9 +56,7 @@ def in_text(place: Place) -> bool:
 
 def parse_before(place: Place) -> Tree | None:
     """The tree of the document; None where none is made for filters."""
-    too_long = len(place.snapshot.utf8) > MAX_BYTES
-    # A lone "\r" is no line ending to a grammar, so that all behind a comment would be one.
-    return None if too_long or place.snapshot.eol == "\r" else parse(place.snapshot)
+    return None if len(place.snapshot.utf8) > MAX_BYTES else parse(place.snapshot)
 
 
 def parse_with(text: str, place: Place) -> Tree | None:
@@ -75,16 +73,14 @@ def _parse_with(text: str, place: Place) -> Tree | None:
         return None
     start, end = snapshot.byte_at(hole.start), snapshot.byte_at(hole.end)
     new = (place.typed + text).encode("utf-8", "replace")
-    source = snapshot.utf8
+    source = source_of(snapshot)
     merged = source[:start] + new + source[end:]
     return reparsed(tree, language, source, merged, (start, end, start + len(new)), _MAX_S)
 
 
 def rows_of_hole(place: Place) -> tuple[int, int]:
-    """The first and the last row of the hole, as trees count them."""
-    snapshot, hole = place.snapshot, place.hole
-    first, last = (snapshot.utf8.count(b"\n", 0, snapshot.byte_at(offset)) for offset in (hole.start, hole.end))
-    return first, last
+    """The first and the last row of the hole."""
+    return place.snapshot.line_at(place.hole.start), place.snapshot.line_at(place.hole.end)
 
 
 def _between(errors: list[Node], first: int, last: int) -> int:
