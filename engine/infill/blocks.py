@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from engine.infill.layout import Layout
 from engine.infill.tokens import FENCE
@@ -33,8 +34,8 @@ class Block:
         """Returns where a text may end: before the suffix's beginning where that stands within a line, else once."""
         block = self.cut(text)
         keys = (self._rest[:length].rstrip() for length in _KEYS)
-        places = [match.start() for key in keys if key for match in re.finditer(re.escape(key), block)]
-        return [block[:place] for place in dict.fromkeys(places) if place][:_ENDS] or [block]
+        places = dict.fromkeys(match.start() for key in keys if key for match in re.finditer(re.escape(key), block))
+        return [block[:place] for place in islice(filter(None, places), _ENDS)] or [block]
 
     def cut(self, text: str) -> str:
         """Returns the lines up to the first that stands left of the block, or that the suffix begins with."""
