@@ -36,6 +36,11 @@ def split_lines(text: str) -> list[str]:
     return lines
 
 
+def with_newlines(text: str) -> str:
+    """The text with "\\n" for each of its line endings."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def code_units(text: str, encoding: Encoding) -> int:
     """How many code units the text takes in an encoding; a lone surrogate counts as one character."""
     if encoding == "utf-32" or text.isascii():

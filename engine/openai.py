@@ -6,7 +6,6 @@ Source: https://platform.openai.com/docs/api-reference/completions.
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 import uuid
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any
 
 from engine.protocol import FillRequest, FillResult, ProtocolError, from_json
 
-_FIM_PROMPT = re.compile(r"<\|fim_prefix\|>(.*)<\|fim_suffix\|>(.*)<\|fim_middle\|>", re.DOTALL)
+_FIM_PREFIX, _FIM_SUFFIX, _FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
 """How clients without a field for the suffix ask for a middle (arXiv:2409.12186, section 3.2)."""
 
 
@@ -46,11 +45,19 @@ def completion_request(data: Any) -> CompletionRequest:
     values = {name: value for name, value in data.items() if name in known and value is not None}
     if isinstance(prompt := values.get("prompt"), list) and len(prompt) == 1:
         prompt = values["prompt"] = prompt[0]
-    if isinstance(prompt, str) and not values.get("suffix") and (parts := _FIM_PROMPT.fullmatch(prompt)):
-        values["prompt"], values["suffix"] = parts.groups()
+    if isinstance(prompt, str) and not values.get("suffix") and (parts := _fim_parts(prompt)):
+        values["prompt"], values["suffix"] = parts
     if isinstance(stop := values.get("stop"), str):
         values["stop"] = [stop]
     return from_json(CompletionRequest, values)
+
+
+def _fim_parts(prompt: str) -> tuple[str, str] | None:
+    """Prefix and suffix of a prompt in the form of fill in the middle; None for another."""
+    if not (prompt.startswith(_FIM_PREFIX) and prompt.endswith(_FIM_MIDDLE)):
+        return None
+    prefix, mark, suffix = prompt.removesuffix(_FIM_MIDDLE).rpartition(_FIM_SUFFIX)
+    return (prefix.removeprefix(_FIM_PREFIX), suffix) if mark else None
 
 
 def completion(wanted: CompletionRequest, result: FillResult, count_tokens: Callable[[str], int]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dg_lsp.completion.choice import BLOCK_LINES, UNSURE, choose
 from dg_lsp.completion.filters import Place
 from dg_lsp.context.window import window
 from dg_lsp.documents import Snapshot
+from dg_lsp.positions import with_newlines
 from dg_lsp.syntax.holes import CODE, Hole
 from dg_lsp.syntax.stubs import stub_starts
 from dg_lsp.uris import file_name
@@ -78,8 +79,8 @@ class Question:
 def question(snapshot: Snapshot, hole: Hole, wanted: Wanted) -> Question:
     """The question for `hole`."""
     around = window(snapshot, hole)
-    around = replace(around, prefix=around.prefix + wanted.typed)
-    place = Place(snapshot, hole, around.prefix, around.suffix, wanted.typed)
+    typed = with_newlines(wanted.typed)
+    place = Place(snapshot, hole, around.prefix + typed, around.suffix, typed)
     return Question(_request(snapshot, hole, wanted, place), place)
 
 

@@ -11,6 +11,7 @@ from dg_lsp.completion.fill import Wanted, fill
 from dg_lsp.completion.sites import site_of
 from dg_lsp.context.window import to_document
 from dg_lsp.documents import Snapshot
+from dg_lsp.positions import with_newlines
 from dg_lsp.syntax.holes import Hole
 from engine.protocol import Draft
 
@@ -37,7 +38,7 @@ class Unfilled:
 
 def alike(one: str, other: str) -> bool:
     """Whether two texts differ at most in what nobody sees: blanks around them and at the ends of their lines."""
-    lines, others = ([line.rstrip() for line in text.strip().splitlines()] for text in (one, other))
+    lines, others = ([line.rstrip() for line in with_newlines(text.strip()).split("\n")] for text in (one, other))
     return lines == others
 
 

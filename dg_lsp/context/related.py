@@ -21,6 +21,7 @@ from dg_lsp.context.secrets import holds_secret
 from dg_lsp.context.window import cells_above
 from dg_lsp.documents import DocumentStore, Snapshot
 from dg_lsp.files import DocumentError, read_document
+from dg_lsp.positions import with_newlines
 from dg_lsp.uris import file_path
 from engine.protocol import Snippet
 
@@ -149,7 +150,7 @@ class Related:
             new.files = imported_files(snapshot.text, path, new.project)
             new.imports = known.imports if known else []
         text = snapshot.text if len(snapshot.text) <= MAX_SOURCE else ""
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        lines = with_newlines(text).split("\n")
         for start in range(0, len(lines), _BLOCK):
             for name, text in definitions(lines, snapshot.language_id, range(start, min(start + _BLOCK, len(lines)))):
                 if name not in new.definitions and not holds_secret(text):

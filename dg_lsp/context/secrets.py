@@ -35,11 +35,11 @@ _TEXTS = {
     "hooks.slack.com": r"hooks\.slack\.com/services/\w",
     "aiza ya29.": r"\bAIza[\w-]{35}|\bya29\.[\w-]{20,}",  # Google
     "k_live_ sk- hf_ npm_ pypi-": r"\b[rs]k_live_[A-Za-z0-9]{16,}|\b(?:sk-|hf_|npm_|pypi-)[\w-]{30,}",
-    "eyj": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",  # JSON web token
+    "eyj": r"(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",  # JSON web token
     "://": r"://[^/\s:@'\"{}<>$%]+:[^/\s:@'\"{}<>$%]{3,}@",  # a password in an address
     "bearer": r"(?i:\bbearer)\s+[\w.~+/-]{20,}",
     "passw pwd secret token api_key api-key apikey private": r"(?i:passw(?:or)?d|pwd|secret|token|api[_-]?key"
-    r"|private[_-]?key)[\w-]*[\"']?\s*(?::|=|:=)\s*[rbufRBUF]{0,2}[\"']"
+    r"|private[_-]?key)[\w-]{0,60}[\"']?\s*(?::|=|:=)\s*[rbufRBUF]{0,2}[\"']"
     # long, or with something in it that no name has
     r"(?:[A-Za-z0-9+/=_.-]{16,}|(?=[^\"'\s]*[\d!@#$%^&*+])[^\"'\s]{6,})[\"']",
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dg_lsp.documents import Snapshot
+from dg_lsp.positions import with_newlines
 from dg_lsp.syntax.holes import Hole
 
 
@@ -83,5 +84,4 @@ def _last(snapshot: Snapshot, end: int, ceiling: int) -> int:
 
 def _for_model(text: str) -> str:
     """The text with "\\n" line endings and without lone surrogates, which no UTF-8 message can carry."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return with_newlines(text).encode("utf-8", "replace").decode("utf-8")

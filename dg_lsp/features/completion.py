@@ -21,7 +21,7 @@ _LAST = "~"
 """Sorts behind letters and digits: what other servers know for certain comes first."""
 _CLIENT_MS = {"helix": 250}
 """What an editor waits itself, by its name."""
-_WORD = re.compile(r"\w*$")
+_WORD = re.compile(r"(?<!\w)\w*$")
 _REST = re.compile(r"^\w*")
 _KATE_DROPS = re.compile(r"\$(?:\{|\d)")
 """Kate takes the marks of snippets out of plain texts too: the values of a template string would be lost."""

@@ -28,7 +28,7 @@ _PARSE_S = 2.0
 _POLL_S = 0.01
 _LABEL = 40
 # What people put where an expression is still to be written.
-_PLACEHOLDER = re.compile(r"\s*(?:\.\.\.|_{2,}|TODO|todo!\(\)|/\*.*\*/)?\s*")
+_PLACEHOLDER = re.compile(r"\.\.\.|_{2,}|TODO|todo!\(\)|/\*.*\*/|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _condition(snapshot: Snapshot, start: int, end: int) -> Hole | None:
 
 
 def _if_empty(snapshot: Snapshot, hole: Hole | None) -> Hole | None:
-    return hole if hole and _PLACEHOLDER.fullmatch(snapshot.text, hole.start, hole.end) else None
+    return hole if hole and _PLACEHOLDER.fullmatch(snapshot.text[hole.start : hole.end].strip()) else None
 
 
 def _docstring(snapshot: Snapshot, start: int, end: int) -> Hole | None:

@@ -12,11 +12,12 @@ _REACH = 4000
 """How many characters around the cursor are searched for brackets."""
 
 _CLOSERS = {")": "(", "]": "[", "}": "{"}
-_QUOTED = re.compile(r"\"(?:[^\"\\\r\n]|\\.)*\"|'(?:[^'\\\r\n]|\\.)*'")
+# Behind a backslash a quote begins no string: so one without an end is looked through once on a line.
+_QUOTED = re.compile(r"\"(?:[^\"\\\r\n]|\\[^\r\n])*\"|'(?:[^'\\\r\n]|\\[^\r\n])*'|\\[^\r\n]")
 _CONDITION = re.compile(r"^[ \t}]*(?:else[ \t]+)?(?:if|elif|elsif|elseif|while|until|unless|for|foreach)\b[ \t]*(.*)$")
-_BODY_BEGINS = re.compile(r"[ \t]*(?::[ \t]*|\{.*|\bthen\b.*|\bdo\b.*)?$")
+_BODY_BEGINS = re.compile(r"(?<![ \t])[ \t]*(?::[ \t]*|\{.*|\bthen\b.*|\bdo\b.*)?$")
 _COMMENT_LINE = re.compile(r"[ \t]*(?:#|//|--|;|%|/\*|\*|<!--)")
-_EMPTY_BODY = re.compile(r"\b(\w+)[ \t]*\([^(){};]*\)[^(){};=]*\{([ \t]*(?:\r\n|\r|\n)?[ \t]*)\}")
+_EMPTY_BODY = re.compile(r"\b(\w+)[ \t]*\([^(){};]*\)[^(){};=]*\{([ \t]*(?:(?:\r\n|\r|\n)[ \t]*)?)\}")
 _NO_FUNCTION = ("if", "for", "foreach", "while", "switch", "catch", "using", "lock", "synchronized")
 
 
@@ -60,7 +61,7 @@ def empty_bodies(snapshot: Snapshot, start: int, end: int) -> list[tuple[str, Sp
 
 def without_strings(text: str) -> str:
     """The text with blanks for its strings of one line; the quote of one that is not closed stays."""
-    return _QUOTED.sub(lambda quoted: " " * len(quoted.group()), text)
+    return _QUOTED.sub(lambda found: found[0] if found[0][0] == "\\" else " " * len(found[0]), text)
 
 
 def _opener(text: str, offset: int) -> int | None:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from dg_lsp.documents import Snapshot
+from dg_lsp.syntax.alone import heads_near, trees_alone
+from dg_lsp.syntax.python_body import begun_code, blank_or_comment, head_end, is_half_typed, space_for_body
 from dg_lsp.syntax.stubs import TODO, only_returns, statements, stub_range
-from dg_lsp.syntax.tree import REACH, Captures, is_comment, matches, span, text_of
+from dg_lsp.syntax.tree import REACH, Captures, is_comment, matches, matches_in, parse, span, text_of
 
 Span = tuple[int, int]
 
@@ -53,16 +55,45 @@ class Function(NamedTuple):
 
 
 def functions(snapshot: Snapshot, start: int, end: int) -> list[Function]:
-    """The functions that touch a range of characters, in document order."""
+    """The functions that touch a range of characters, in document order, also those below a line that is broken."""
     if start > 0:
         line = snapshot.line_at(start)
-        while line > 0 and _blank_or_comment(snapshot.line_text(line)):
+        while line > 0 and blank_or_comment(snapshot.line_text(line)):
             line -= 1  # the tree ends a Python function before these lines, though it may own them
         start = max(snapshot.line_start(line), start - REACH)
-    found = matches(snapshot, start, end)
+    captures, tree = matches(snapshot, start, end), parse(snapshot)
+    found = _functions(snapshot, captures)
+    if tree and tree.root_node.has_error:
+        sure = _functions(snapshot, [some for some in captures if not any(map(_in_error, some.get("function", ())))])
+        alone = _alone(snapshot, start, end, {snapshot.line_at(function.start) for function in sure})
+        read = {snapshot.line_at(function.start) for function in alone}
+        found = [function for function in found if snapshot.line_at(function.start) not in read] + alone
+    return sorted(found, key=lambda function: function.start)
+
+
+def _functions(snapshot: Snapshot, found: list[Captures]) -> list[Function]:
     on_purpose = {node.id for captures in found for node in captures.get("on_purpose", ())}
-    all_ = (_function(snapshot, captures, on_purpose) for captures in found if "function" in captures)
-    return sorted(all_, key=lambda function: function.start)
+    return [_function(snapshot, captures, on_purpose) for captures in found if "function" in captures]
+
+
+def _in_error(node: Node) -> bool:
+    """Whether a node is what the parser has made of a part of broken code."""
+    outer = node.parent
+    while outer is not None and not outer.is_error:
+        outer = outer.parent
+    return outer is not None
+
+
+def _alone(snapshot: Snapshot, start: int, end: int, known: set[int]) -> list[Function]:
+    """The functions near a range that begin on other lines than the `known` ones, each read alone."""
+    found: list[Function] = []
+    for line in heads_near(snapshot, snapshot.line_at(start), snapshot.line_at(end)):
+        where = snapshot.line_start(line), snapshot.line_end(line)
+        trees = () if line in known else trees_alone(snapshot, line)
+        read = (_functions(snapshot, matches_in(tree, snapshot, *where)) for tree in trees)
+        begun = ([function for function in some if where[0] <= function.start <= where[1]] for some in read)
+        found += next(filter(None, begun), [])
+    return found
 
 
 def function_at(snapshot: Snapshot, offset: int) -> Function | None:
@@ -95,11 +126,11 @@ def _function(snapshot: Snapshot, captures: Captures, on_purpose: set[int]) -> F
 
 def _may_be_meant(snapshot: Snapshot, name: str, body: Node, stub: Span) -> bool:
     """Whether a function may be as it should be: it only returns, or is an empty closure or constructor on one line."""
-    text = snapshot.text[slice(*stub)]
+    text, on_one_line = snapshot.text[slice(*stub)], snapshot.line_at(stub[0]) == snapshot.line_at(stub[1])
     if only_returns(text):
         return True
     function = body.parent
-    empty = snapshot.language_id != "python" and not text.strip() and "\n" not in text
+    empty = snapshot.language_id != "python" and not text.strip() and on_one_line
     if not empty or function is None:
         return False
     is_constructor = name == "constructor" or function.type.endswith("constructor_declaration")
@@ -115,10 +146,13 @@ def _stub(snapshot: Snapshot, function: Node, body: Node) -> Span | None:
         if inner:
             return stub_range(snapshot, inner)
         return snapshot.offset_of_byte(body.start_byte) + 1, snapshot.offset_of_byte(body.children[-1].start_byte)
+    if is_half_typed(function, body):
+        return None
     docstring = inner.pop(0) if _is_docstring(inner) else None
     if all(is_comment(node) for node in inner):
-        header_end = docstring.end_byte if docstring else body.start_byte
-        return _python_space(snapshot, header_end, function.start_byte)
+        header_end = docstring.end_byte if docstring else head_end(function, body)
+        is_begun = begun_code(snapshot, header_end, function.start_byte) is not None
+        return None if is_begun else space_for_body(snapshot, header_end, function.start_byte)
     return stub_range(snapshot, inner)
 
 
@@ -135,8 +169,10 @@ def _docstring(snapshot: Snapshot, function: Node, body: Node) -> tuple[Span, bo
     if _is_docstring(inner):
         return span(snapshot, inner[0]), True
     if not inner:
-        _, end = _python_space(snapshot, body.start_byte, function.start_byte)
-        return (end, end), False
+        end = head_end(function, body)
+        begun = begun_code(snapshot, end, function.start_byte)
+        place = space_for_body(snapshot, end, function.start_byte)[1] if begun is None else begun
+        return (place, place), False
     start, _ = span(snapshot, inner[0])
     return (start, start), False
 
@@ -165,40 +201,3 @@ def _doc_comment(snapshot: Snapshot, function: Node) -> tuple[Span, bool]:
 def _begins_line(snapshot: Snapshot, node: Node) -> bool:
     start, _ = span(snapshot, node)
     return not snapshot.text[snapshot.line_start(snapshot.line_at(start)) : start].strip()
-
-
-def _python_space(snapshot: Snapshot, header_end: int, function_start: int) -> Span:
-    """Where the statements of a Python function without any belong (arguments in bytes).
-
-    That is its TODO comments, else the first indented blank line, else the end of what stands there.
-    The lines are read here because the tree leaves comments of a function without statements outside it.
-    """
-    header = snapshot.line_at(snapshot.offset_of_byte(header_end))
-    indent = _indent(snapshot.line_text(snapshot.line_at(snapshot.offset_of_byte(function_start))))
-    end = snapshot.line_end(header)
-    todos: list[int] = []
-    blank: int | None = None
-    for line in range(header + 1, snapshot.line_count):
-        text = snapshot.line_text(line)
-        if not _blank_or_comment(text) or (text.strip() and _indent(text) <= indent):
-            break
-        if TODO.search(text):
-            todos.append(line)
-        if text.strip():
-            end = snapshot.line_end(line)
-        elif blank is None and _indent(text) > indent:
-            blank = line
-    if todos:
-        first = snapshot.line_start(todos[0]) + _indent(snapshot.line_text(todos[0]))
-        return first, snapshot.line_end(todos[-1])
-    if blank is not None:
-        return snapshot.line_end(blank), snapshot.line_end(blank)
-    return end, end
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-def _blank_or_comment(line: str) -> bool:
-    return not line.strip() or line.lstrip().startswith("#")

@@ -145,7 +145,7 @@ def _parse_in_thread(snapshot: Snapshot, language: Language) -> Future[Parsed]:
 def _parse(snapshot: Snapshot, language: Language) -> Parsed:
     if len(snapshot.utf8) > _SHORT and (tree := _parse_edited(snapshot, language, MAX_PARSE_S)):
         return tree
-    source = _source(snapshot)
+    source = source_of(snapshot)
     tree = _parsed_in_time(language, source, None, MAX_PARSE_S)
     if tree is None:
         _given_up[snapshot.uri] = time.monotonic()
@@ -163,7 +163,7 @@ def _parse_edited(snapshot: Snapshot, language: Language, max_s: float) -> Parse
     if base is None or base.language is not language:
         return None
     begun = time.thread_time()
-    old, new = base.source, _source(snapshot)
+    old, new = base.source, source_of(snapshot)
     start = _common(old, new)
     behind = _common_end(old[start:], new[start:])
     tree = reparsed(base.tree, language, old, new, (start, len(old) - behind, len(new) - behind), max_s)
@@ -184,9 +184,10 @@ def _kept(snapshot: Snapshot, base: _Base) -> Parsed:
     return tree
 
 
-def _source(snapshot: Snapshot) -> bytes:
+def source_of(snapshot: Snapshot) -> bytes:
     """What the grammars read: they do not take a lone "\\r" for a line ending; "\\n" is as long, so offsets hold."""
-    return _LONE_CR.sub(b"\n", snapshot.utf8) if b"\r" in snapshot.utf8 else snapshot.utf8
+    source = snapshot.utf8
+    return source if source.count(b"\r") == source.count(b"\r\n") else _LONE_CR.sub(b"\n", source)
 
 
 def _parsed_in_time(language: Language, source: bytes, base: Tree | None, max_s: float) -> Tree | None:

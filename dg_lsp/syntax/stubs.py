@@ -32,6 +32,9 @@ _STUBS = {
 }
 """What a statement must be, without its semicolon, to count as a stub."""
 
+_LONGEST = 500
+"""Characters of a stub: there may be a message in it."""
+
 _SAID = ("not implemented", "Not implemented", "not yet implemented", "Not yet implemented", "unimplemented", "TODO")
 _COMMENTS = ("TODO", "FIXME", "Your code here", "your code here")
 
@@ -68,7 +71,7 @@ _STARTS = {
 
 _RETURNS = re.compile(r"return(?:\s+(?:None|null|nullptr|NULL|nil|undefined))?;?")
 _PYTHON_COMMENT = re.compile(r"#[^\n]*")
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _DOCSTRING = re.compile(r"\A\s*[rR]?(?:\"{3}.*?\"{3}|'{3}.*?'{3})", re.DOTALL)
 
 
@@ -96,8 +99,12 @@ def is_unwritten(text: str, language_id: str) -> bool:
     if only_returns(code):
         return bool(TODO.search(text))
     first = code.split("\n", 1)[0].rstrip("; ")
-    stub = _STUBS.get(language_id)
-    return stub is not None and any(stub.fullmatch(part) and not only_returns(part) for part in (code, first))
+    return any(_is_stub(part, language_id) and not only_returns(part) for part in (code, first))
+
+
+def _is_stub(statement: str, language_id: str) -> bool:
+    pattern = _STUBS.get(language_id)
+    return pattern is not None and len(statement) <= _LONGEST and pattern.fullmatch(statement) is not None
 
 
 def statements(node: Node) -> list[Node]:
@@ -118,10 +125,9 @@ def stub_range(snapshot: Snapshot, nodes: list[Node]) -> tuple[int, int] | None:
 
     Comments above a stub statement stay, for they tell what is wanted; a TODO alone is the stub.
     """
-    stub = _STUBS[snapshot.language_id]
     rest = [node for node in nodes if not is_comment(node)]
     todos = [node for node in nodes if is_todo(node)]
-    if not all(stub.fullmatch(text_of(node).rstrip("; \t\r\n")) for node in rest):
+    if not all(_is_stub(text_of(node).rstrip("; \t\r\n"), snapshot.language_id) for node in rest):
         return None
     first = rest or todos
     if not first:

@@ -9,7 +9,7 @@ from tree_sitter import Node
 from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.brackets import comment_line
 from dg_lsp.syntax.stubs import TODO
-from dg_lsp.syntax.tree import captured, parse, span, widened
+from dg_lsp.syntax.tree import REACH, captured, parse, span, widened
 
 
 def todo_places(snapshot: Snapshot, start: int, end: int) -> list[tuple[str, int]]:
@@ -42,5 +42,6 @@ def _comment_lines(snapshot: Snapshot, node: Node) -> Iterable[int]:
     start, end = span(snapshot, node)
     end = start + len(snapshot.text[start:end].rstrip())
     first, last = snapshot.line_at(start), snapshot.line_at(end)
-    alone = snapshot.text[snapshot.line_start(first) : start] + snapshot.text[end : snapshot.line_end(last)]
-    return () if alone.strip() else range(first, last + 1)
+    before = snapshot.text[max(snapshot.line_start(first), start - REACH) : start]
+    behind = snapshot.text[end : min(snapshot.line_end(last), end + REACH)]
+    return () if before.strip() or behind.strip() else range(first, last + 1)

@@ -38,15 +38,22 @@ def matches(snapshot: Snapshot, start: int, end: int) -> list[Captures]:
 
     The last answer is kept, for who asks for one thing asks for the next in the same range.
     """
-    tree, wanted = parse(snapshot), query(snapshot.language_id)
-    if tree is None or wanted is None:
+    tree = parse(snapshot)
+    if tree is None:
         return []
     last = _found.get(snapshot)
     if last is None or last[0] != (start, end):
-        cursor = QueryCursor(wanted)
-        cursor.set_byte_range(snapshot.byte_at(start), snapshot.byte_at(end) + 1)
-        last = _found[snapshot] = (start, end), [captures for _, captures in cursor.matches(tree.root_node)]
+        last = _found[snapshot] = (start, end), matches_in(tree, snapshot, start, end)
     return last[1]
+
+
+def matches_in(tree: Tree, snapshot: Snapshot, start: int, end: int) -> list[Captures]:
+    """What the query finds in a tree of a snapshot that has a grammar, or of a part of it."""
+    wanted = query(snapshot.language_id)
+    assert wanted
+    cursor = QueryCursor(wanted)
+    cursor.set_byte_range(snapshot.byte_at(start), snapshot.byte_at(end) + 1)
+    return [captures for _, captures in cursor.matches(tree.root_node)]
 
 
 def captured(snapshot: Snapshot, name: str, start: int, end: int) -> list[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from engine.infill.layout import Layout
 from engine.infill.tokens import FENCE
@@ -33,8 +34,8 @@ class Block:
     def cuts(self, text: str) -> list[str]:
         """Returns where a text may end: before the suffix's beginning where that stands within a line, else once."""
         block = self.cut(text)
-        places = [place for length in _KEYS for place in self._returns(block, length)]
-        return [block[:place] for place in dict.fromkeys(places) if place][:_ENDS] or [block]
+        places = dict.fromkeys(place for length in _KEYS for place in self._returns(block, length))
+        return [block[:place] for place in islice(filter(None, places), _ENDS)] or [block]
 
     def _returns(self, text: str, length: int) -> list[int]:
         """Where the first characters of a suffix that begins within a line stand in a text.
@@ -44,11 +45,16 @@ class Block:
         key = self._rest[:length].rstrip()
         if not key:
             return []
-        places = [match.start() for match in re.finditer(re.escape(key), text)]
-        opening = _OPENING.get(key[0])
-        if opening is None:
-            return places
-        return [place for place in places if text.count(opening, 0, place) <= text.count(key[0], 0, place)]
+        opening, closing = _OPENING.get(key[0]), key[0]
+        places, open_brackets, counted = list[int](), 0, 0
+        for match in re.finditer(re.escape(key), text):
+            place = match.start()
+            if opening:
+                open_brackets += text.count(opening, counted, place) - text.count(closing, counted, place)
+                counted = place
+            if open_brackets <= 0:
+                places.append(place)
+        return places
 
     def cut(self, text: str) -> str:
         """Returns the lines up to the first that stands left of the block, or that the suffix begins with."""

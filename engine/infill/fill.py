@@ -14,7 +14,7 @@ from engine.infill.blocks import Block
 from engine.infill.choice import Ranked, choose, in_turns
 from engine.infill.context import Reader
 from engine.infill.copies import copies, cuts
-from engine.infill.layout import Layout, lay_out
+from engine.infill.layout import Layout, lay_out, with_newlines
 from engine.infill.loaded import LoadedModel
 from engine.infill.search import Rules, search
 from engine.model.kv_cache import KVCache
@@ -99,7 +99,7 @@ def rank(model: LoadedModel, request: FillRequest) -> list[Ranked]:
 
 
 def _ranked(fill: _Fill) -> list[Ranked]:
-    model, request = fill.model, fill.request
+    model, request = fill.model, with_newlines(fill.request)
     layout = lay_out(request, model.tokens, model.shape)
     fill.late()
     with fill.timed("context"):

@@ -8,7 +8,7 @@ encoder's tokens, and so the prefix cache, as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.infill.checkpoint_options import InfillShape
 from engine.infill.effort import SUFFIX_CHARACTERS
@@ -37,7 +37,8 @@ class Layout:
 
 def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
     """Lay a request out for a model."""
-    prefix, suffix_text = _plain(request.prefix), _plain(request.suffix)
+    request = with_newlines(request)
+    prefix, suffix_text = request.prefix, request.suffix
     before, line = _split_line(_recent(prefix, shape.context_tokens), shape.newline_in_head)
     head = tokens.encode(line)[-shape.context_tokens // 2 :]  # of an endless line, the end
     extra = max(0, len(head) - shape.head_tokens)
@@ -55,6 +56,16 @@ def lay_out(request: FillRequest, tokens: Tokens, shape: InfillShape) -> Layout:
     return Layout(context, head[extra:], suffix, prefix, suffix_text, head_text, chat)
 
 
+def with_newlines(request: FillRequest) -> FillRequest:
+    """The request with "\\n" for each line ending of its texts."""
+
+    def plain(text: str) -> str:
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    related = tuple(replace(snippet, text=plain(snippet.text)) for snippet in request.related)
+    return replace(request, prefix=plain(request.prefix), suffix=plain(request.suffix), related=related)
+
+
 def ngrams(
     request: FillRequest, layout: Layout, tokens: Tokens, trust: Trust, repository: NgramCache | None
 ) -> NgramCache:
@@ -68,10 +79,6 @@ def ngrams(
     for text in (after, *(snippet.text for snippet in request.related)):
         ids += [BREAK, *tokens.encode_kept(text)]
     return NgramCache(ids, trust, below=repository)
-
-
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _recent(prefix: str, context_tokens: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from dg_lsp.syntax.holes import Hole, cursor_hole
 from engine.protocol import Candidate
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "golden"
+MARKS = "‸⟦⟧"
 VISIBLE = str.maketrans({"⇥": "\t", "·": " ", "␍": "\r"})
 
 
@@ -65,6 +67,18 @@ def place_of(language: str, document: str) -> Place:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_golden(case: Case) -> None:
     assert filtered(case.said, place_of(case.language, case.document)) == Filtered(case.shown, case.reason)
+
+
+@pytest.mark.parametrize("ends", [["\r"], ["\n", "\r", "\r\n"], ["\n", "\n", "\r"]], ids=["CR", "mixed", "some CR"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_line_ends_of_a_document_change_nothing(case: Case, ends: list[str]) -> None:
+    *lines, last = case.document.replace("\r\n", "\n").split("\n")
+    document, others = "", cycle(ends)
+    for line in lines:
+        end = next(others)
+        no_end_of_its_own = document.endswith("\r") and not line.strip(MARKS)  # "\r" and "\n" would be one
+        document += line + ("\r" if no_end_of_its_own else end)
+    assert filtered(case.said, place_of(case.language, document + last)) == Filtered(case.shown, case.reason)
 
 
 def test_the_corpus_is_as_large_as_it_is_said_to_be() -> None:

@@ -332,11 +332,11 @@ def test_a_file_that_cannot_be_parsed_says_why(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("language", ["python", "javascript", "rust", "go", "c", "cpp", "java", "kotlin"])
 @pytest.mark.parametrize("nonsense", ["({[" * 20_000, "f(" * 20_000, "if (" * 20_000, "{} " * 20_000, "'" * 20_001])
 def test_nonsense_stops_nothing(language: str, nonsense: str) -> None:
-    document, begin = snapshot(language, nonsense), time.monotonic()
+    document, begin = snapshot(language, nonsense), time.process_time()
     holes_in(document)
     for kind in KINDS:
         hole_at(document, len(nonsense) // 2, kind)
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 PIECES = [path.read_text(encoding="utf-8") for path in SOURCES]

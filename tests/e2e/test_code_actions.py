@@ -125,6 +125,29 @@ def test_every_action_brings_its_edit(
     assert applied(text, edits_of(action["edit"])) == expected
 
 
+@pytest.mark.parametrize("broken", ["class ", "if x ==", "d = {"])
+def test_a_function_below_a_broken_line_is_filled(server: LspSession, script: StartEngine, broken: str) -> None:
+    script("--middle", "return width height", "--middle", "area = width * height\n    return area")
+    server.open(URI, f"{broken}\n\n\n{STUB}")
+    (edit,) = edits_of(choose(server, FILL, 3, 6)["edit"])
+    assert edit["newText"] == "area = width * height\n    return area"
+    assert edit["range"] == {"start": position(4, 4), "end": position(4, 8)}
+
+
+def test_a_begun_body_is_not_offered_to_be_filled(server: LspSession, script: StartEngine) -> None:
+    script("--middle", "pi")
+    for body in ("return math.", "@", "for i in"):
+        server.open(URI, STUB.replace("pass", body))
+        assert FILL not in titles(server.code_actions(URI, 0, 6))
+
+
+def test_in_a_document_of_carriage_returns_an_open_string_is_no_body(server: LspSession, script: StartEngine) -> None:
+    script("--middle", '"""', "--middle", "size = a\n    return size")
+    server.open(URI, "import os\rX = 1\r\rdef get_x(a):\r    pass\r")
+    (edit,) = edits_of(choose(server, "Fill this function `get_x`", 3, 6)["edit"])
+    assert edit["newText"] == "size = a\r    return size"
+
+
 def test_a_selection_is_rewritten_with_another_text(server: LspSession, script: StartEngine) -> None:
     engine = script("--middle", "b = 2", "--middle", "b = 3")
     server.open(URI, "a = 1\nb = 2\nc = 3\n")

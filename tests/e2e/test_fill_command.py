@@ -92,6 +92,14 @@ def test_a_cursor_in_a_stub_fills_the_stub_and_one_beside_it_the_cursor(
     assert request["prefix"] + filled + request["suffix"] == STUB
 
 
+def test_a_begun_body_is_gone_on_with(begin: Command, scripted_engine: StartEngine, tmp_path: Path) -> None:
+    engine = scripted_engine("--middle", "pi * radius**2")
+    path = written(tmp_path, "import math\n\n\ndef area(radius):\n    return math.\n")
+    assert outcome(begin("fill", f"{path}:5:17")) == (0, "pi * radius**2\n", "")
+    request = engine.seen()[0]["request"]
+    assert (request["prefix"][-5:], request["suffix"], request["single_line"]) == ("math.", "\n", True)
+
+
 def test_blanks_alone_are_nothing_to_offer(begin: Command, scripted_engine: StartEngine, tmp_path: Path) -> None:
     scripted_engine("--middle", " \n")
     status, out, err = outcome(begin("fill", written(tmp_path, STUB) + ":1:1", "--json"))

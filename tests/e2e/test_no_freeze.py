@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from statistics import median
+
 import pytest
 from lsp_session import URI, LspSession, ScriptedEngine, StartEngine, message, position
 
@@ -62,3 +65,21 @@ def test_while_another_program_rewrites_a_file_the_last_text_counts(lsp: LspSess
         last = lsp.start_inline(URI, 50_001, 0)
     assert lsp.response(last)["result"]
     assert engine.seen()[-1]["request"]["prefix"].endswith("\n# 11\n")
+
+
+def test_the_status_is_told_while_a_line_of_one_long_word_is_filled(lsp: LspSession, engine: ScriptedEngine) -> None:
+    """A picture within a line of Markdown: its letters are no code, but the line before the cursor."""
+
+    def asked() -> float:
+        begun = time.perf_counter()
+        assert lsp.ask("dg/status")["result"]["state"] in ("ready", "busy")
+        return time.perf_counter() - begun
+
+    line = f"![](data:image/png;base64,{'iVBORw0KGgo' * 4_000})"
+    lsp.open("file:///tmp/picture.md", f"{line}\n", "markdown")
+    idle_s = median(asked() for _ in range(10))
+    request, busy = lsp.start_inline("file:///tmp/picture.md", 0, len(line), trigger=1), [asked()]
+    while request not in lsp.responses():
+        busy.append(asked())
+    assert median(busy) < max(0.05, 5 * idle_s)  # a busy machine is slow anyway
+    assert lsp.response(request)["result"][0]["insertText"] == "print(first)"

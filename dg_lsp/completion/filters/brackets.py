@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from dg_lsp.completion.filters.place import Place
 from dg_lsp.completion.filters.syntax_gate import is_sound
+
+_DEEPEST = 200
+"""Brackets in one another; nobody writes code so deep."""
 
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _BRACKET = r"[()\[\]{}]"
@@ -48,7 +51,7 @@ def brackets(text: str, place: Place) -> str:
         else:
             _step(behind, bracket)
     closers = [bracket for bracket in behind if bracket in _CLOSING]
-    if not stack and place.language not in _PATTERNS:
+    if (not stack and place.language not in _PATTERNS) or min(len(stack), len(closers)) > _DEEPEST:
         return text  # prose, perhaps
     cut = _first_misfit(own, stack, closers, place)
     if cut is None or is_sound(text, place):  # the grammar knows better
@@ -74,8 +77,9 @@ def _first_misfit(
         _step(inside, bracket)
         states.append(_mismatch(inside, closers, place))
         depths.append(len(inside))
+    lowest = list(accumulate(depths, min))
     for at, (before, after) in enumerate(pairwise(states)):
-        closes_others = own[at][1] in _CLOSING and depths[at] == min(depths[: at + 1])
+        closes_others = own[at][1] in _CLOSING and depths[at] == lowest[at]
         if closes_others and before < after <= states[-1]:
             return own[at]  # a closer too many, though the text as a whole may leave less open than there was
     fitting = [at for at, state in enumerate(states) if state <= states[0]]
@@ -128,6 +132,7 @@ def _step(stack: list[str], bracket: str) -> None:
 def _brackets(text: str, language: str) -> Iterator[tuple[int, str]]:
     """The brackets outside strings and comments, with their places."""
     skipped = _PATTERNS.get(language, _DOUBLE)
-    for match in re.finditer(rf"{skipped}|({_BRACKET})", text, re.DOTALL):
+    # A quote behind a backslash begins no string: so one without an end is looked through once on a line.
+    for match in re.finditer(rf"{skipped}|\\.|({_BRACKET})", text, re.DOTALL):
         if match.group(1):
             yield match.start(), match.group(1)

@@ -6,7 +6,7 @@ import re
 
 from dg_lsp.completion.filters.place import Place
 
-_WORD_AT_END = re.compile(r"[^\W\d]\w*$")
+_WORD_AT_END = re.compile(r"\b[^\W\d]\w*$")
 _LETTERS = re.compile(r"[^\W\d_]{3}")
 _COMMENT = ("#", "//", "/*")
 

@@ -35,8 +35,7 @@ def indentation(text: str, place: Place) -> str:
 
 def _from_the_cursor(text: str, place: Place) -> str:
     """Without blank lines at the start, the indentation that stands before the cursor already, and what is too deep."""
-    while "\n" in text and not text.split("\n", 1)[0].strip():
-        text = text.split("\n", 1)[1]
+    text = text[text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1 :]
     above = place.above[-1].rstrip() if place.above else ""
     if place.language == "python" and not place.head and in_string(above):
         return text  # the end of a long string may stand at the margin

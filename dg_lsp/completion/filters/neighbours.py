@@ -27,10 +27,9 @@ def lines_below(text: str, place: Place) -> str:
         return text
     lines = text.split("\n")
     whole = [place.head + lines[0], *lines[1:]]
-    for first in range(len(lines)):
-        if not whole[first].strip():
-            continue
-        tail = [line for line in whole[first:] if line.strip()]
+    numbers = [number for number, line in enumerate(whole) if line.strip()]
+    for at, first in enumerate(numbers):
+        tail = [whole[number] for number in numbers[at : at + len(place.below) + 2]]
         same = _same_below(tail, place)
         if not same or not _reaches_end(tail, same, place):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from dg_lsp.completion.filters.place import Place
 from dg_lsp.completion.filters.syntax_gate import is_sound
@@ -10,6 +11,9 @@ from dg_lsp.completion.filters.syntax_gate import is_sound
 _WORD = re.compile(r"[^\W\d]\w{2}")
 _TERMINATORS = (":", ";", ",", "):", ");", "),")
 _QUOTES = ("'", '"', "`")
+_LONGEST = 500
+_LOOKED_AT = 16
+"""Characters that are compared, and ends of a text that are looked at."""
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 
 
@@ -24,13 +28,13 @@ def overlap(text: str, place: Place) -> str:
     kept, _, last = text.rpartition("\n")
     before = kept + "\n" if kept or "\n" in text else ""
     head = "" if before else place.head
-    for size in range(min(len(rest), len(last)), 0, -1):
-        if last.endswith(rest[:size]):
-            shorter = before + last[:-size]
-            if _is_repeat(head, last[:-size], rest[:size], rest):
-                return shorter
-            if is_sound(shorter, place) and not is_sound(text, place):
-                return shorter
+    sizes = range(min(len(rest), len(last), _LONGEST), 0, -1)
+    for size in islice((size for size in sizes if last.endswith(rest[:size])), _LOOKED_AT):
+        shorter = before + last[:-size]
+        if _is_repeat(head, last[:-size], rest[:size], rest):
+            return shorter
+        if is_sound(shorter, place) and not is_sound(text, place):
+            return shorter
     return text
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from tree_sitter import Node, Tree
+from tree_sitter import Node, Parser, Tree
 
 from dg_lsp.completion.filters.place import Place
+from dg_lsp.positions import with_newlines
+from dg_lsp.syntax.alone import blocks_around
 from dg_lsp.syntax.languages import grammar
-from dg_lsp.syntax.parser import reparsed
+from dg_lsp.syntax.parser import reparsed, source_of
 from dg_lsp.syntax.tree import parse
 
 MAX_BYTES = 512 * 1024
@@ -21,12 +23,15 @@ def syntax_gate(text: str, place: Place) -> str:
 
     The errors before are those of the document as it stands, so that a line that is broken while it is being typed
     may stay so; or those with a plain name in the hole, if they are fewer, for then the hole alone was the fault. In
-    a document with errors of its own, which move about, those around the text must be more as well. What cannot be
-    parsed, or not within the time limit, passes.
+    a document with errors of its own, which move about, the block around the hole is judged alone, or, where that is
+    not in order either, there must be more errors around the text as well. What cannot be parsed, or not within the
+    time limit, passes.
     """
     before, after = parse_before(place), parse_with(text, place)
     if before is None or after is None or not after.root_node.has_error:
         return text
+    if before.root_node.has_error and (sound := _is_sound_alone(text, place)) is not None:
+        return text if sound else ""
     named = parse_with(PLAIN_NAME, place) or before
     old = min(_errors(before.root_node), _errors(named.root_node), key=len)
     new = _errors(after.root_node)
@@ -36,6 +41,20 @@ def syntax_gate(text: str, place: Place) -> str:
     near_old = _between(old, first, last)
     near_new = _between(new, first, first + text.count("\n"))
     return "" if not old or near_new > near_old else text
+
+
+def _is_sound_alone(text: str, place: Place) -> bool | None:
+    """Whether the text fits the block around its hole; None where none is in order with a plain name in the hole."""
+    snapshot, hole, language = place.snapshot, place.hole, grammar(place.language)
+    for first, last in blocks_around(snapshot, snapshot.line_at(hole.start)):
+        if language and hole.end <= snapshot.line_end(last):
+            head = snapshot.text[snapshot.line_start(first) : hole.start] + place.typed
+            tail = snapshot.text[hole.end : snapshot.line_end(last)]
+            blocks = (with_newlines(f"{head}{middle}{tail}\n") for middle in (PLAIN_NAME, text))
+            named, filled = (Parser(language).parse(block.encode("utf-8", "replace")) for block in blocks)
+            if not named.root_node.has_error:
+                return not filled.root_node.has_error
+    return None
 
 
 def is_sound(text: str, place: Place) -> bool:
@@ -56,9 +75,7 @@ def in_text(place: Place) -> bool:
 
 def parse_before(place: Place) -> Tree | None:
     """The tree of the document; None where none is made for filters."""
-    too_long = len(place.snapshot.utf8) > MAX_BYTES
-    # A lone "\r" is no line ending to a grammar, so that all behind a comment would be one.
-    return None if too_long or place.snapshot.eol == "\r" else parse(place.snapshot)
+    return None if len(place.snapshot.utf8) > MAX_BYTES else parse(place.snapshot)
 
 
 def parse_with(text: str, place: Place) -> Tree | None:
@@ -75,16 +92,14 @@ def _parse_with(text: str, place: Place) -> Tree | None:
         return None
     start, end = snapshot.byte_at(hole.start), snapshot.byte_at(hole.end)
     new = (place.typed + text).encode("utf-8", "replace")
-    source = snapshot.utf8
+    source = source_of(snapshot)
     merged = source[:start] + new + source[end:]
     return reparsed(tree, language, source, merged, (start, end, start + len(new)), _MAX_S)
 
 
 def rows_of_hole(place: Place) -> tuple[int, int]:
-    """The first and the last row of the hole, as trees count them."""
-    snapshot, hole = place.snapshot, place.hole
-    first, last = (snapshot.utf8.count(b"\n", 0, snapshot.byte_at(offset)) for offset in (hole.start, hole.end))
-    return first, last
+    """The first and the last row of the hole."""
+    return place.snapshot.line_at(place.hole.start), place.snapshot.line_at(place.hole.end)
 
 
 def _between(errors: list[Node], first: int, last: int) -> int:
