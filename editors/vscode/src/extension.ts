@@ -103,8 +103,8 @@ class Extension {
       "dg.pauseLanguage": () => this.inEditor(({ document }) => this.pause.toggleLanguage(document)),
       "dg.pause": () => this.pause.toggleAll(),
     };
-    for (const [command, title] of Object.entries(FILLS)) {
-      handlers[command] = () => this.inEditor((editor) => this.withServer((client) => runAction(client, editor, title)));
+    for (const [command, fill] of Object.entries(FILLS)) {
+      handlers[command] = () => this.inEditor((editor) => this.withServer((client) => runAction(client, editor, fill)));
     }
     for (const [command, handler] of Object.entries(handlers)) {
       this.context.subscriptions.push(commands.registerCommand(command, handler));
