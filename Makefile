@@ -1,4 +1,4 @@
-# Every target sets up what it needs; `make demo` and `make test` are all a newcomer has to type.
+# Every target sets up what it needs; `make demo` and `make install` are all a newcomer has to type, `make test` a developer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,13 +6,32 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := demo
 # Where editors for tests are kept.
 export DG_EDITORS ?= $(CURDIR)/.editors
+# `make install` links the commands into PREFIX/bin, which should be on PATH.
+PREFIX ?= $(HOME)/.local
+# What the extension for VS Code knows of the place where it was built, to find the server there; empty: nothing.
+CHECKOUT ?= $(CURDIR)
 # PyTorch's own index of wheels without CUDA, for machines without an NVIDIA GPU.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test test-editors neovim screenshots lint bench corpus vscode clean
+.PHONY: demo install test test-editors neovim screenshots lint bench corpus vscode clean
 
 demo: $(VENV)/.engine
 	@$(BIN)/dg-lsp demo
+
+install: $(VENV)/.engine
+	@mkdir -p "$(PREFIX)/bin"
+	@for name in dg-lsp dg-engine; do \
+		link="$(PREFIX)/bin/$$name"; \
+		if [ -e "$$link" ] && [ ! -L "$$link" ]; then \
+			echo "make: $$link is there already and no link: move it away, or set PREFIX="; exit 1; \
+		fi; \
+		ln -sfn "$(CURDIR)/$(BIN)/$$name" "$$link"; \
+	done
+	@echo "dg-lsp and dg-engine are linked into $(PREFIX)/bin."
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; \
+		*) echo "That folder is not on PATH. For this terminal, and in ~/.profile for later ones:"; \
+		echo '  export PATH="$(PREFIX)/bin:$$PATH"' ;; \
+	esac
 
 # No more processes than that: each has PyTorch, which uses all cores by itself.
 test: $(VENV)/.dev
@@ -68,7 +87,7 @@ corpus: $(VENV)/.dev
 vscode: editors/vscode/dg-lsp.vsix
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info editors/vscode/node_modules editors/vscode/dist editors/vscode/server editors/vscode/*.vsix
+	rm -rf $(VENV) build dist *.egg-info editors/vscode/node_modules editors/vscode/dist editors/vscode/server editors/vscode/checkout editors/vscode/*.vsix
 
 $(VENV)/.python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.10 or newer, or set PYTHON="; exit 1; }
@@ -107,5 +126,6 @@ editors/vscode/dg-lsp.vsix: $(VSCODE_SOURCES) dg_lsp/settings.py docs/editors.md
 	@command -v npm >/dev/null || { echo "make: npm not found; install Node 20 or newer"; exit 1; }
 	$(PYTHON) editors/vscode/generate_settings.py
 	cp LICENSE editors/vscode/LICENSE
+	@rm -f editors/vscode/checkout; [ -z "$(CHECKOUT)" ] || echo "$(CHECKOUT)" >editors/vscode/checkout
 	cd editors/vscode && npm ci --ignore-scripts --loglevel=error && npm run -s typecheck && npm run -s bundle && \
 		node notices.mjs && npm run -s package

@@ -1,12 +1,10 @@
-"""`dg-lsp demo`: the real server and the real engine fill holes in a real file, while you watch."""
+"""`dg-lsp demo`: the real server and the real engine fill gaps in a real file, while you watch."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-import shutil
 import sys
-import textwrap
 import time
 from dataclasses import dataclass
 from importlib import resources
@@ -19,31 +17,17 @@ from dg_lsp.client.local import EngineClient, EngineError, EngineUnavailable
 from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Wanted, fill
 from dg_lsp.demo_model import wanted_model
+from dg_lsp.demo_next import name_editors
 from dg_lsp.demo_view import Screen
 from dg_lsp.documents import Snapshot
 from dg_lsp.lsp_client import LspClient, LspError, Message, server_process
 from dg_lsp.settings import Settings
 from dg_lsp.syntax.holes import Hole, HoleKind, cursor_hole, function_hole
-from dg_lsp.syntax.languages import LANGUAGES
 from engine.protocol import FillResult
 
 _SAMPLE = "settings_store.py"
 _NO_ENGINE, _INTERRUPTED = 3, 130
 _PATIENCE_MS = 60_000  # for an answer; an editor's default is shorter, and what took longer is named at the end
-
-_EDITORS = """\
-Neovim 0.12, in init.lua:
-  vim.lsp.config("dg", {
-    cmd = { "COMMAND" },
-    filetypes = {
-LANGUAGES
-    },
-  })
-  vim.lsp.enable("dg")
-  vim.lsp.inline_completion.enable()
-VS Code: `make vscode`, then install editors/vscode/dg-lsp.vsix.
-Other editors, and the plugin for Neovim: docs/editors.md, editors/README.md.
-The engine leaves after 30 idle minutes; `dg-engine stop` ends it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +39,6 @@ class _Cut:
     before: str
     code: str
     left: str = ""
-
-
-def _command() -> str:
-    """What an editor has to start: the whole path where `dg-lsp` is not found by its name."""
-    return "dg-lsp" if shutil.which("dg-lsp") else str(Path(sys.executable).with_name("dg-lsp"))
 
 
 _CUTS = (
@@ -104,14 +83,13 @@ async def _demo() -> None:
                 await demo.fill_all(starts)
     finally:
         await engine.close()
-    screen.say(f"\n{demo.right} of {len(_CUTS)} holes are as the file's author wrote them.", "bold")
+    screen.say(f"\n{demo.right} of {len(_CUTS)} gaps are filled as the file's author did.", "bold")
     screen.say("\nTimes", "bold")
     screen.say(f"  dg-lsp, from its start to its answer to `initialize`: {started_s:.2f} s")
     screen.say(f"  the engine, until it was ready: {ready_s:.2f} s")
     screen.times(demo.round_trips_ms, demo.results)
     _name_slow_holes(screen, demo.round_trips_ms)
-    languages = textwrap.fill(", ".join(f'"{language}"' for language in LANGUAGES), 76)
-    screen.say("\n" + _EDITORS.replace("COMMAND", _command()).replace("LANGUAGES", textwrap.indent(languages, " " * 6)))
+    name_editors(screen)
 
 
 async def _connect(screen: Screen, client: LspClient, engine: EngineClient, wanted: str) -> tuple[float, float]:
@@ -143,9 +121,9 @@ def _name_slow_holes(screen: Screen, round_trips_ms: list[float]) -> None:
     timed = zip(_CUTS, round_trips_ms, strict=True)
     late = [str(number) for number, (cut, ms) in enumerate(timed, 1) if cut.kind == "cursor" and ms > limit]
     if late:
-        holes = f"hole{'s' if len(late) > 1 else ''} {', '.join(late)}"
+        gaps = f"gap{'s' if len(late) > 1 else ''} {', '.join(late)}"
         screen.say(
-            f"An editor waits for {limit / 1000:.1f} s at most (`inline.manual_deadline_ms`); {holes} took longer here."
+            f"An editor waits for {limit / 1000:.1f} s at most (`inline.manual_deadline_ms`); {gaps} took longer here."
         )
 
 
@@ -163,7 +141,7 @@ class _Demo:
         document = {"uri": self._snapshot.uri, "languageId": "python", "version": 1, "text": self._snapshot.text}
         self._client.notify("textDocument/didOpen", {"textDocument": document})
         self._screen.say(
-            "Each hole is filled over LSP. The engine is then asked again, to show its drafts: LSP has none."
+            "Each gap is filled over LSP. The engine is then asked again, to show its drafts: LSP has none."
         )
         length = len(self._snapshot.text)
         for number, (cut, start) in enumerate(zip(_CUTS, starts, strict=True), 1):
@@ -200,7 +178,7 @@ class _Demo:
         """Say where the answer comes from, and what the file's author wrote there."""
         if edit is None:
             said = self._client.said()
-            self._screen.say(f"The model offers nothing here{f' ({said[-1]})' if said else ''}; the hole stays.")
+            self._screen.say(f"The model offers nothing here{f' ({said[-1]})' if said else ''}; the gap stays.")
         elif result.candidates:
             best = result.candidates[0]
             origin = {

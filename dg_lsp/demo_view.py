@@ -14,12 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from dg_lsp.documents import Snapshot
+from dg_lsp.fill_output import printable
 from dg_lsp.syntax.holes import Hole
 from engine.protocol import Draft, FillResult
 
 _STEP_S, _TOKEN_S = 0.15, 0.05  # a canvas and a draft stay at least so long, or nobody would see them
 _PINNED_CHARS = 32
 _LINES_BEFORE = 2
+_BAR = 20  # with it the name of a model and all numbers have room in 80 columns
 _PARTS = ("total", "queue", "context", "denoise", "causal", "copy", "choose")
 _MARKS = {"\n": "⏎", "\t": "⇥"}
 
@@ -31,6 +33,10 @@ class Screen:
         self._console = Console(highlight=False)
         self._moving = self._console.is_terminal and not self._console.is_dumb_terminal
         self._legend_shown = False
+
+    def code(self, lines: str) -> None:
+        """Lines that are to be copied: none is broken."""
+        self._console.print(Text(lines), soft_wrap=True)
 
     def say(self, line: str, style: str = "") -> None:
         """Text, whose lines are wrapped between words on a terminal and stay whole elsewhere."""
@@ -45,7 +51,7 @@ class Screen:
     @contextmanager
     def downloading(self, name: str, size: int) -> Iterator[Callable[[int, int], None]]:
         """A progress bar on a terminal; the function given hears the bytes done and all of them."""
-        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        columns = (BarColumn(_BAR), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         with Progress("  {task.description}", *columns, console=self._console, disable=not self._moving) as bar:
             task = bar.add_task(name, total=size)
             yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -77,10 +83,9 @@ class Screen:
                     time.sleep(_TOKEN_S)
                     return
                 self._explain_canvas()
-                gap = _gap(head.lstrip(), draft)
-                lines = gap.wrap(self._console, self._console.width)
+                lines = _lines(_gap(head.lstrip(), draft), self._console.width)
                 rows = max(rows, len(lines))  # never fewer, so that the suffix stays where it is
-                live.update(Group(_step(draft), gap, *[""] * (rows - len(lines)), _pinned(draft)), refresh=True)
+                live.update(Group(_step(draft), *lines, *[""] * (rows - len(lines)), _pinned(draft)), refresh=True)
                 time.sleep(_STEP_S)
 
             yield show
@@ -89,7 +94,8 @@ class Screen:
         """A canvas on one line; of drafts that grow, those after 1, 2, 4, 8, … steps."""
         if draft.slots:
             self._explain_canvas()
-            self._print(Text("  ").join([_step(draft), _gap(head.lstrip(), draft), _pinned(draft)]))
+            gap = Text("").join(_gap(head.lstrip(), draft))
+            self._print(Text("  ").join([_step(draft), gap, _pinned(draft)]))
         elif draft.step & (draft.step - 1) == 0:
             self._print(Text("  ").join([_step(draft), Text(_marked(head.lstrip() + draft.text.rstrip()))]))
 
@@ -109,14 +115,14 @@ class Screen:
         styles = {"+": "green", "-": "red", "@": "cyan"}
         lines = difflib.unified_diff(before.split("\n"), after.split("\n"), f"a/{name}", f"b/{name}", n=1, lineterm="")
         for line in lines:
-            self._print(Text(_printable(line), styles.get(line[0], "")))
+            self._print(Text(printable(line), styles.get(line[0], "")))
 
     def times(self, round_trips_ms: Sequence[float], results: Sequence[FillResult]) -> None:
         """A column for each hole, a row for each part of its time."""
         table = Table(box=None)
         table.add_column(" milliseconds")
         for number in range(1, len(results) + 1):
-            table.add_column(f"hole {number}", justify="right")
+            table.add_column(f"gap {number}", justify="right")
         table.add_row(" over LSP, there and back", *(f"{ms:.1f}" for ms in round_trips_ms))
         for part in _PARTS:
             label = " engine, asked again: total" if part == "total" else f"   {part}"
@@ -134,21 +140,32 @@ def _step(draft: Draft) -> Text:
 
 def _growing(head: str, draft: Draft) -> Text:
     """The cursor's line up to the hole, and what is written so far, indented as in the file."""
-    first, *others = (_printable(line) for line in draft.text.rstrip().split("\n"))
+    first, *others = (printable(line) for line in draft.text.rstrip().split("\n"))
     text = Text("  ").append(head, "dim").append(first, "yellow")
     return text.append("".join(f"\n  {line}" for line in others), "yellow")
 
 
-def _gap(head: str, draft: Draft) -> Text:
+def _gap(head: str, draft: Draft) -> list[Text]:
     """The cursor's line up to the gap, and the gap slot by slot; empty slots at its end are counted."""
     slots = [_marked(slot) for slot in draft.slots]
     used = max((index for index, slot in enumerate(slots, 1) if slot), default=0)
-    line = Text("  ").append(head, "dim")
+    parts = [Text("  ").append(head, "dim")]
     for slot, settled in zip(slots[:used], draft.settled, strict=False):
-        line.append("|", "dim").append(slot or "·", "green" if settled else "yellow")
+        parts.append(Text("|", "dim").append(slot or "·", "not dim green" if settled else "not dim yellow"))
     if empty := len(slots) - used:
-        line.append("|", "dim").append(f"·×{empty}", "green" if all(draft.settled[used:]) else "yellow")
-    return line.append("|", "dim")
+        style = "not dim green" if all(draft.settled[used:]) else "not dim yellow"
+        parts.append(Text("|", "dim").append(f"·×{empty}", style))
+    return [*parts, Text("|", "dim")]
+
+
+def _lines(parts: Sequence[Text], width: int) -> list[Text]:
+    """The parts one after the other in lines of a width, none of them broken."""
+    lines = [Text()]
+    for part in parts:
+        if lines[-1].plain and lines[-1].cell_len + part.cell_len > width:
+            lines.append(Text("  "))
+        lines[-1].append_text(part)
+    return lines
 
 
 def _pinned(draft: Draft) -> Text:
@@ -158,7 +175,3 @@ def _pinned(draft: Draft) -> Text:
 def _marked(text: str) -> str:
     """The text on one line: a mark for each character that takes no place or another line."""
     return "".join(_MARKS.get(c, c if c.isprintable() else "�") for c in text)
-
-
-def _printable(line: str) -> str:
-    return "".join(c if c.isprintable() or c == "\t" else "�" for c in line)

@@ -159,7 +159,7 @@ def _fill_and_show(options: argparse.Namespace, given: bytes | None) -> None:
         if options.json:
             output.print_json(snapshot, site, result)
         elif not options.apply:
-            output.print_middles(result.candidates, numbered=options.candidates > 1)
+            output.print_middles(snapshot, site, result.candidates, numbered=options.candidates > 1)
         if options.apply:
             _apply(options, snapshot, site, result.middle)
 

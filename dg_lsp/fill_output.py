@@ -14,6 +14,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.text import Text
 
 from dg_lsp.completion.sites import Site
 from dg_lsp.context.window import to_document
@@ -91,12 +92,35 @@ def printing() -> Iterator[None]:
         raise DocumentError(f"the answer cannot be printed: {error.strerror or error}") from None
 
 
-def print_middles(candidates: Sequence[Candidate], *, numbered: bool) -> None:
-    """Print the middles as they are, each below its number where these are wanted."""
+def print_middles(snapshot: Snapshot, site: Site, candidates: Sequence[Candidate], *, numbered: bool) -> None:
+    """Print the middles, each below its number where these are wanted.
+
+    On a terminal each stands in its lines and has a colour; elsewhere it is printed as it is, and nothing else.
+    """
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    on_terminal = bool(sys.stdout) and sys.stdout.isatty()
     for number, candidate in enumerate(candidates, 1):
         if numbered:
             print(f"--- {number} of {len(candidates)}: {candidate.confidence:.0%} sure, {candidate.source}")
-        print(candidate.middle)
+        if on_terminal:
+            console.print(_in_its_lines(snapshot, site, candidate.middle))
+        else:
+            print(candidate.middle)
+
+
+def _in_its_lines(snapshot: Snapshot, site: Site, middle: str) -> Text:
+    first, last = snapshot.line_at(site.start), snapshot.line_at(site.end)
+    head, tail = (
+        snapshot.text[snapshot.line_start(first) : site.start],
+        snapshot.text[site.end : snapshot.line_end(last)],
+    )
+    filled = text_at(site, middle).replace(snapshot.eol, "\n")
+    return Text(printable(head)).append(printable(filled), "bold green").append(printable(tail))
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would take for a command."""
+    return "".join(c if c.isprintable() or c in "\t\n" else "�" for c in text)
 
 
 def print_change(name: str, before: Snapshot, site: Site, after: Snapshot) -> None:

@@ -11,6 +11,9 @@ from dg_lsp.syntax.languages import language_name
 from dg_lsp.uris import file_name
 from engine.protocol import Health
 
+NO_SUGGESTION = "no suggestion: "
+"""How a reason begins that was given for a request."""
+
 SUPERSEDED = "a newer request or an edit came before the answer"
 RESTARTED = "the engine is gone: it is started again"
 
@@ -49,10 +52,20 @@ class Reason:
         line = None if self.line is None else self.line + 1
         return {"time": when, "file": file_name(self.uri), "line": line, "reason": self.reason, "count": self.count}
 
+    def told(self) -> str:
+        """One line for the user: the reason, then where and when it was."""
+        times = f"{self.count} times, last at " if self.count > 1 else ""
+        at = f"{times}{datetime.fromtimestamp(self.time):%H:%M:%S}"
+        return f"{self.reason.removeprefix(NO_SUGGESTION)} ({', '.join(filter(None, [self._place, at]))})"
+
     def __str__(self) -> str:
-        place = file_name(self.uri) + ("" if self.line is None else f":{self.line + 1}")
         times = f" ({self.count} times)" if self.count > 1 else ""
-        return f"{datetime.fromtimestamp(self.time):%H:%M:%S}  {place + ': ' if place else ''}{self.reason}{times}"
+        place = f"{self._place}: " if self._place else ""
+        return f"{datetime.fromtimestamp(self.time):%H:%M:%S}  {place}{self.reason}{times}"
+
+    @property
+    def _place(self) -> str:
+        return file_name(self.uri) + ("" if self.line is None else f":{self.line + 1}")
 
 
 class Reasons:

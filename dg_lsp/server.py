@@ -17,6 +17,7 @@ from dg_lsp.features.configuration import Configuration
 from dg_lsp.features.explain import Explain
 from dg_lsp.features.inline_completion import InlineCompletion
 from dg_lsp.features.models import Models
+from dg_lsp.features.snooze import SnoozeCommand
 from dg_lsp.features.status import Status
 from dg_lsp.features.synchronization import NOTEBOOKS, Synchronization
 from dg_lsp.features.watch import Watch
@@ -109,11 +110,15 @@ def _register_completion(server: Server, session: Session, configuration: Config
 
 
 def _register_explain(server: Server, session: Session) -> None:
-    explain = Explain(session)
-    server.feature("dg/status")(lambda _: explain.status())
+    explain, snooze = Explain(session), SnoozeCommand(session)
+
+    @server.feature("dg/status")
+    async def status(_: Any) -> dict[str, Any]:
+        return await explain.status_with_today()
 
     # Without type hints, from which pygls guesses whether it wants the server; editors may leave the arguments out.
     server.command("dg.explain")(lambda *arguments: explain.answer(*arguments[:1]))
+    server.command("dg.snooze")(lambda *arguments: snooze.execute(*arguments[:1]))
 
 
 def _register_actions(server: Server, actions: CodeActions, configuration: Configuration) -> None:

@@ -11,7 +11,9 @@ from lsprotocol import types
 from dg_lsp.client.launcher import Launcher
 from dg_lsp.completion.acceptance import Acceptance, Outcome
 from dg_lsp.completion.last_fill import LastFills
+from dg_lsp.completion.snooze import Snooze
 from dg_lsp.completion.suggestions import Suggestions
+from dg_lsp.completion.unwanted import turned_off, unwanted
 from dg_lsp.context.exclusions import Exclusions
 from dg_lsp.context.related import Related
 from dg_lsp.context.window import cells_above
@@ -41,6 +43,7 @@ class Session:
 
     documents: DocumentStore = field(default_factory=DocumentStore)
     last_fills: LastFills = field(default_factory=LastFills)
+    snooze: Snooze = field(default_factory=Snooze)
     settings: Settings = field(default_factory=Settings)
     launcher: Launcher
     status: Status
@@ -72,6 +75,20 @@ class Session:
     def cells_above(self, snapshot: Snapshot) -> str:
         """What stands above a document in its notebook, as the model sees it; "" for what is no cell."""
         return cells_above(self.documents.cells_before(snapshot.uri), snapshot.language_id)
+
+    def turned_off(self, snapshot: Snapshot) -> str | None:
+        """Why no automatic request in a document is answered now; None when they are."""
+        return self.snooze.reason or turned_off(self.settings.inline, snapshot.language_id)
+
+    def unwanted(self, snapshot: Snapshot, offset: int) -> str | None:
+        """Why an automatic request at an offset is answered with nothing; None when it is wanted."""
+        return self.snooze.reason or unwanted(self.settings.inline, snapshot, offset)
+
+    @property
+    def snoozed_until(self) -> str | None:
+        """When the snooze ends, as editors are told: with date and time zone; None without one."""
+        until = self.snooze.until
+        return until.isoformat(timespec="seconds") if until else None
 
     def _count(self, outcome: Outcome) -> None:
         if self.settings.statistics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -72,7 +73,7 @@ def updated(base: Settings, given: Any, now: Settings | None = None) -> tuple[Se
     """`base` with the values of the JSON object `given`, and one line for each that cannot be used.
 
     A wrong value keeps the one in `now` (None: in `base`); null means "not given". The key "inline.max_tokens" is the
-    same as "max_tokens" in "inline".
+    same as "max_tokens" in "inline", and "maxTokens", as VS Code spells it, is the same as "max_tokens".
     """
     complaints: list[str] = []
     return _merge(base, now or base, given, "dg", complaints), complaints
@@ -90,9 +91,9 @@ def _merge(base: _T, now: _T, given: Any, path: str, complaints: list[str]) -> _
         section, dot, rest = key.partition(".")
         if dot and dataclasses.is_dataclass(hints.get(section)):
             key, value = section, {rest: value}
-        name = f"{path}.{key}"
+        name, key = f"{path}.{key}", _own_spelling(key)
         if key not in hints:
-            complaints.append(_unknown(path, key, ", ".join(hints)))
+            complaints.append(_unknown(path, name.removeprefix(f"{path}."), ", ".join(hints)))
         elif dataclasses.is_dataclass(hints[key]):
             # A section may be met twice: nested, and in a key with a dot.
             changes[key] = _merge(changes.get(key, getattr(base, key)), getattr(now, key), value, name, complaints)
@@ -105,6 +106,15 @@ def _merge(base: _T, now: _T, given: Any, path: str, complaints: list[str]) -> _
                 kept = _shown(changes[key])
                 complaints.append(f"{name} takes {_takes(hints[key], minimum)}, not {_shown(value)}; it stays {kept}")
     return dataclasses.replace(base, **changes)  # type: ignore[type-var]
+
+
+def camel_case(key: str) -> str:
+    """A key as VS Code spells it: "inline.maxTokens" for "inline.max_tokens"."""
+    return re.sub(r"_(\w)", lambda found: found[1].upper(), key)
+
+
+def _own_spelling(key: str) -> str:
+    return re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", key)
 
 
 def _unknown(path: str, key: str, known: str) -> str:

@@ -71,6 +71,21 @@ class Statistics:
         if unsaved >= _SAVE_AFTER or time.monotonic() - self._saved_at >= _SAVE_AFTER_S:
             self.save()
 
+    def today(self) -> Counts:
+        """What all servers of this user have counted today; it reads the file. Counts only its own where that fails."""
+        if self._saving:
+            self._saving.join(_LAST_SAVE_WITHIN_S)
+        day, total = date.today().isoformat(), Counts()
+        try:
+            saved = by_day(self._file or statistics_file(), day)
+        except (OSError, RuntimeError):
+            saved = {}
+        for rows in (saved, dict(self._unsaved)):
+            for (of, _), counts in rows.items():
+                if of == day:
+                    total.add(counts)
+        return total
+
     def save(self) -> None:
         """Append what was counted, in a thread: a disk may take its time."""
         rows, self._unsaved, self._saved_at = self._unsaved, {}, time.monotonic()
@@ -94,13 +109,16 @@ def statistics_file() -> Path:
     return _data_folder() / "dg-lsp" / "statistics.jsonl"
 
 
-def by_day(file: Path) -> Rows:
-    """The counts in a file, nothing where there is none; a line that was cut is left out. Raises `OSError`."""
+def by_day(file: Path, day: str = "") -> Rows:
+    """The counts in a file, of one `day` or of all, nothing where there is none; a line that was cut is left out.
+
+    Raises `OSError`.
+    """
     try:
         text = file.read_text("utf-8", errors="replace")
     except FileNotFoundError:
         return {}
-    return _sums(filter(None, map(_row, text.splitlines())))
+    return _sums(filter(None, (_row(line) for line in text.splitlines() if day in line)))
 
 
 def by_week(days: Rows) -> Rows:

@@ -14,9 +14,8 @@ from dg_lsp.client.local import EngineClient, EngineError, EngineGone, EngineUna
 from dg_lsp.completion.choice import SPARE
 from dg_lsp.completion.fill import Filled, Question, Wanted, question
 from dg_lsp.completion.scheduler import Turn
-from dg_lsp.completion.unwanted import unwanted
 from dg_lsp.documents import Snapshot
-from dg_lsp.reasons import RESTARTED
+from dg_lsp.reasons import NO_SUGGESTION, RESTARTED
 from dg_lsp.session import Session
 from dg_lsp.syntax.holes import Hole, cursor_hole
 
@@ -70,19 +69,19 @@ class AtCursor:
         session, line = self._session, position.line
         snapshot = session.documents.get(uri)
         if snapshot is None:
-            return self._nothing(f"no suggestion: {uri} is not open", uri, line)
+            return self._nothing(f"{NO_SUGGESTION}{uri} is not open", uri, line)
         line = min(line, snapshot.line_count - 1)
         offset = snapshot.offset_at(position, session.encoding)
         if reason := session.exclusions.of_document(snapshot, line):
             return self._left_out(reason, uri, line)
         session.status.in_language(snapshot.language_id)
         if not trigger.manual:
-            if reason := unwanted(session.settings.inline, snapshot, offset):
+            if reason := session.unwanted(snapshot, offset):
                 return self._turned_off(reason, uri, line)
             session.status.turned_on()
         engine = session.launcher.engine()
         if engine is None and not trigger.manual:
-            return self._nothing(f"no suggestion: {_NOT_READY}", uri, line)
+            return self._nothing(f"{NO_SUGGESTION}{_NOT_READY}", uri, line)
         hole, typed = self._hole(snapshot, offset, selected)
         return self._answer(session.suggestions.turn(uri), engine, Offer(snapshot, hole, typed, []), trigger, show)
 
@@ -124,13 +123,13 @@ class AtCursor:
             filled = await self._asked(turn, engine, offer, trigger)
         except EngineUnavailable as error:
             why = RESTARTED if isinstance(error, EngineGone) and session.launcher.starting else str(error)
-            session.status.silent(f"no suggestion: {why}", uri=uri, line=line)
+            session.status.silent(f"{NO_SUGGESTION}{why}", uri=uri, line=line)
             return None
         except EngineError as error:
             if error.code == "cancelled":  # by a manual request, from another window
                 session.status.superseded(uri)
             else:
-                session.status.warn(f"no suggestion: {error.message}", uri=uri, line=line)
+                session.status.warn(f"{NO_SUGGESTION}{error.message}", uri=uri, line=line)
             return None
         if filled is None:
             session.status.superseded(uri)
@@ -138,7 +137,7 @@ class AtCursor:
         if filled.candidates:
             session.status.served()
         else:
-            session.status.silent(f"no suggestion: {filled.why_nothing}", uri=uri, line=line)
+            session.status.silent(f"{NO_SUGGESTION}{filled.why_nothing}", uri=uri, line=line)
         return filled
 
     async def _asked(self, turn: Turn, engine: EngineClient | None, offer: Offer, trigger: Trigger) -> Filled | None:

@@ -40,7 +40,7 @@ class Filling:
 
         Cancelling stops the engine's work; when the user cancels the progress, there are no edits.
         """
-        title = f"Filling `{holes[0].label}`" if len(holes) == 1 else f"Filling {len(holes)} holes"
+        title = f"Filling `{holes[0].label}`" if len(holes) == 1 else f"Filling {len(holes)} gaps"
         progress = await WorkDone.begin(self._server, title, cancellable=True)
         edits: list[Edit] = []
         work = asyncio.create_task(self._fill(snapshot, holes, again, progress, edits))
@@ -58,7 +58,7 @@ class Filling:
             progress.end()
         if self._is_current(snapshot):
             return edits
-        what = f"`{holes[0].label}` was" if len(holes) == 1 else "its holes were"
+        what = f"`{holes[0].label}` was" if len(holes) == 1 else "its gaps were"
         self._session.status.tell(f"The document changed while {what} being filled: try again.")
         return []
 
@@ -72,7 +72,7 @@ class Filling:
         def on_draft(number: int, draft: Draft) -> None:
             if not self._is_current(snapshot) and (work := asyncio.current_task()):
                 work.cancel()  # nobody can use the rest
-            hole = "" if count == 1 else f"hole {number + 1} of {count}, "
+            hole = "" if count == 1 else f"gap {number + 1} of {count}, "
             progress.report((number + draft.step / draft.steps) / count, f"{hole}step {draft.step} of {draft.steps}")
 
         def wanted(hole: Hole) -> Wanted:
@@ -109,7 +109,7 @@ class Filling:
 def _what(holes: Sequence[Hole], edits: Sequence[Edit]) -> str:
     if len(holes) == 1:
         return f"`{holes[0].label}` was not filled"
-    return f"{len(edits)} of {len(holes)} holes were filled"
+    return f"{len(edits)} of {len(holes)} gaps were filled"
 
 
 def _names(unfilled: Sequence[Unfilled]) -> str:
@@ -117,4 +117,4 @@ def _names(unfilled: Sequence[Unfilled]) -> str:
         return f"`{unfilled[0].label}` was not filled: {unfilled[0].why}"
     named = "; ".join(f"`{hole.label}`: {hole.why}" for hole in unfilled[:_NAMED])
     more = f"; and {len(unfilled) - _NAMED} more" if len(unfilled) > _NAMED else ""
-    return f"{len(unfilled)} holes were not filled: {named}{more}"
+    return f"{len(unfilled)} gaps were not filled: {named}{more}"

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lsprotocol.types import CodeActionKind
@@ -16,6 +16,7 @@ from dg_lsp.documents import Snapshot
 from dg_lsp.syntax.functions import function_at
 from dg_lsp.syntax.holes import Hole, function_hole, hole_at, holes_in, selection_hole
 from dg_lsp.syntax.parser import NOT_YET
+from dg_lsp.syntax.todos import NOT_SAID
 from dg_lsp.syntax.tree import why_no_tree
 
 Name = Literal["reroll", "selection", "function", "holes", "file", "todo", "arm", "arguments", "condition", "docstring"]
@@ -64,12 +65,12 @@ def offers(snapshot: Snapshot, start: int, end: int, last_fill: Trace | None) ->
                 CodeActionKind.QuickFix if name == "condition" else CodeActionKind.RefactorRewrite,
             )
     if last_fill and reroll_holes(snapshot, last_fill, start, end):
-        yield Offer("reroll", "Re-roll the last fill")
+        yield Offer("reroll", "Try the last fill again")
     several = len(_holes_around(snapshot, start)) > 1
     if several:
-        yield Offer("holes", "Fill every hole in this function")
+        yield Offer("holes", "Fill all gaps in this function")
     if several or in_file:
-        yield Offer("file", "Fill every hole in this file")
+        yield Offer("file", "Fill all gaps in this file")
 
 
 def hole_for(name: Name, snapshot: Snapshot, start: int, end: int) -> Hole | None:
@@ -102,7 +103,14 @@ def _function(snapshot: Snapshot, start: int, end: int) -> Hole | None:
 
 
 def _todo(snapshot: Snapshot, start: int, _: int) -> Hole | None:
-    return hole_at(snapshot, start, "todo")
+    """The place below a TODO; the stub that stands right there, if any, for nobody wants to keep it."""
+    todo = hole_at(snapshot, start, "todo")
+    if todo is None:
+        return None
+    stubs = (function_hole(snapshot, start), hole_at(snapshot, start, "arm"))
+    below = (stub for stub in stubs if stub and stub.start > todo.end)
+    stub = next((stub for stub in below if not snapshot.text[todo.end : stub.start].strip()), None)
+    return replace(stub, label=todo.label) if stub else todo
 
 
 def _arm(snapshot: Snapshot, start: int, _: int) -> Hole | None:
@@ -148,18 +156,18 @@ _HOLES: dict[str, Callable[[Snapshot, int, int], Hole | None]] = {
     "selection": _selection,
 }
 _NAMES: tuple[Name, ...] = ("function", "todo", "arm", "condition", "arguments", "docstring")
-_INSTEAD: dict[Name, set[Name]] = {"todo": {"function"}, "arm": {"function"}, "arguments": {"condition"}}
-"""What is not offered beside what: a TODO in a stub belongs to the stub, and `if ()` is no call."""
+_INSTEAD: dict[Name, set[Name]] = {"arm": {"function"}, "arguments": {"condition"}}
+"""What is not offered beside what: an arm in a stub belongs to the stub, and `if ()` is no call."""
 
 
 def _title(name: Name, hole: Hole) -> str:
     label = hole.label if len(hole.label) <= _LABEL else f"{hole.label[: _LABEL - 3]}..."
     if name == "docstring":
-        return f"Write the docstring of `{label}`{' anew' if hole.start < hole.end else ''}"
+        return f"Rewrite the docstring of `{label}`" if hole.start < hole.end else f"Write a docstring for `{label}`"
     return {
         "function": f"Fill this function `{label}`",
-        "todo": f"Fill this TODO `{label}`",
-        "arm": f"Fill this arm `{label}`",
+        "todo": "Fill this TODO" if label == NOT_SAID else f"Fill this TODO `{label}`",
+        "arm": f"Fill this case `{label}`",
         "arguments": "Fill the arguments",
         "condition": "Fill the condition",
     }[name]

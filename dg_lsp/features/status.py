@@ -12,7 +12,7 @@ from pygls.lsp.server import LanguageServer
 
 from dg_lsp.completion.latency import Latency
 from dg_lsp.features.progress import WorkDone
-from dg_lsp.reasons import RESTARTED, SUPERSEDED, Reasons, unfamiliar
+from dg_lsp.reasons import NO_SUGGESTION, RESTARTED, SUPERSEDED, Reasons, unfamiliar
 from engine.protocol import Health
 
 Name = Literal["loading", "ready", "busy", "slow", "inactive", "error"]
@@ -144,7 +144,7 @@ class Status:
         """Show why the document at hand gets nothing, until the user is in another one."""
         self._left_out = reason
         self._send()
-        self.silent(f"no suggestion: {reason}", uri=uri, line=line)
+        self.silent(f"{NO_SUGGESTION}{reason}", uri=uri, line=line)
 
     def admitted(self) -> None:
         """Show that the user is in a document that is not left out."""
@@ -158,9 +158,14 @@ class Status:
 
     def turned_off(self, reason: str, *, uri: str = "", line: int | None = None) -> None:
         """Show why nothing is suggested unasked in a document that is not left out, until it is `turned_on`."""
-        self._left_out, self._turned_off = "", reason
+        self._left_out = ""
+        self.quiet(reason)
+        self.silent(f"{NO_SUGGESTION}{reason}", uri=uri, line=line)
+
+    def quiet(self, reason: str) -> None:
+        """Show why nothing is suggested unasked although nobody asked yet, until it is `turned_on`."""
+        self._turned_off = reason
         self._send()
-        self.silent(f"no suggestion: {reason}", uri=uri, line=line)
 
     def turned_on(self) -> None:
         """Show that suggestions are wanted unasked."""

@@ -11,6 +11,9 @@ from dg_lsp.syntax.brackets import comment_line
 from dg_lsp.syntax.stubs import TODO
 from dg_lsp.syntax.tree import REACH, captured, parse, span, widened
 
+NOT_SAID = "TODO"
+"""What a comment is called that does not say what is wanted."""
+
 
 def todo_places(snapshot: Snapshot, start: int, end: int) -> list[tuple[str, int]]:
     """What the TODO comments ask for that touch a range and have lines for themselves, and where they end.
@@ -33,7 +36,7 @@ def todo_places(snapshot: Snapshot, start: int, end: int) -> list[tuple[str, int
         asked = TODO.search(snapshot.text, *where)
         if asked and where[0] <= end and where[1] >= start:
             label = snapshot.text[asked.end() : snapshot.line_end(snapshot.line_at(asked.end()))].strip(" \t:*/-")
-            places.append((label or "TODO", where[1]))
+            places.append((label or NOT_SAID, where[1]))
     return places
 
 

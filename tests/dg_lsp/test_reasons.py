@@ -24,6 +24,16 @@ def test_a_reason_is_told_with_the_name_of_the_file_and_the_line_as_editors_show
     assert told == {"file": "shop cart.py", "line": 7, "reason": "no suggestion: the answer was blank", "count": 1}
 
 
+def test_the_line_for_the_user_begins_with_the_reason() -> None:
+    reasons = Reasons()
+    for _ in range(2):
+        reasons.add("no suggestion: the answer was blank", uri=URI, line=6)
+    reasons.add("the engine is gone")
+    gone, blank = reasons.all()
+    assert re.fullmatch(r"the answer was blank \(shop cart\.py:7, 2 times, last at \d\d:\d\d:\d\d\)", blank.told())
+    assert re.fullmatch(r"the engine is gone \(\d\d:\d\d:\d\d\)", gone.told())
+
+
 def test_the_same_reason_for_the_same_line_is_counted_and_is_the_newest_again() -> None:
     reasons = Reasons()
     for line in (1, 2, 1):

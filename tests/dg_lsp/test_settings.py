@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from dg_lsp.settings import EngineSettings, FunctionSettings, InlineSettings, Settings, updated
+from dg_lsp.settings import (
+    EngineSettings,
+    FunctionSettings,
+    InlineSettings,
+    Settings,
+    _own_spelling,
+    camel_case,
+    updated,
+)
 
 TABLE = Path(__file__).parents[2] / "docs" / "editors.md"
 
@@ -82,6 +90,21 @@ def test_a_key_with_a_dot_names_a_setting_in_its_section() -> None:
         Settings(inline=InlineSettings(deadline_ms=500), engine=EngineSettings(url="http://gpu:8765"), exclude=("a",)),
         [],
     )
+
+
+def test_a_setting_may_be_spelled_as_vscode_does_and_is_named_so() -> None:
+    given = {"inline": {"maxTokens": 9, "debounceMs": "soon"}, "inline.disabledLanguages": ["go"]}
+    settings, complaints = updated(Settings(), given)
+    assert settings == Settings(inline=InlineSettings(max_tokens=9, disabled_languages=("go",)))
+    assert complaints == ['dg.inline.debounceMs takes a whole number from 0 up or null, not "soon"; it stays null']
+    unknown = "unknown setting dg.Inline (known here: engine, inline, function, exclude, statistics)"
+    assert updated(Settings(), {"Inline": {}}) == (Settings(), [unknown])
+
+
+@pytest.mark.parametrize("key", ["inline.max_tokens", "inline.manual_deadline_ms", "inline.enabled", "exclude"])
+def test_both_spellings_are_the_same_setting(key: str) -> None:
+    assert _own_spelling(camel_case(key)) == key
+    assert "_" not in camel_case(key)
 
 
 def test_of_a_setting_given_in_both_forms_the_last_counts_and_the_others_stay() -> None:

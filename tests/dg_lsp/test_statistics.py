@@ -55,6 +55,17 @@ def test_outcomes_are_counted_by_day_and_language_in_a_file_for_the_user_alone(f
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
+def test_today_is_what_is_in_the_file_and_what_is_still_to_be_written(file: Path) -> None:
+    counted(statistics_file())
+    file.write_text(file.read_text() + '{"day": "2026-11-19", "language": "go", "offered": 5}\n')
+    statistics = Statistics()
+    statistics.add(OUTCOMES[0])
+    today = statistics.today()
+    assert (today.offered, today.accepted) == (5, 4)
+    file.unlink()
+    assert statistics.today().offered == 1
+
+
 def test_nothing_is_written_for_nothing(file: Path) -> None:
     counted(file, [])
     assert not file.exists()

@@ -17,9 +17,9 @@ def test_everything_is_wanted_by_default() -> None:
 
 def test_turned_off_altogether_or_for_a_language() -> None:
     off, no_markdown = InlineSettings(enabled=False), InlineSettings(disabled_languages=("markdown",))
-    assert unwanted(off, snapshot("python", ""), 0) == "automatic ones are turned off (dg.inline.enabled)"
+    assert unwanted(off, snapshot("python", ""), 0) == "automatic suggestions are turned off (dg.inline.enabled)"
     assert unwanted(no_markdown, snapshot("python", ""), 0) is None
-    why = "automatic ones are turned off for markdown (dg.inline.disabled_languages)"
+    why = "automatic suggestions are turned off for markdown (dg.inline.disabled_languages)"
     assert unwanted(no_markdown, snapshot("markdown", ""), 0) == why
 
 
@@ -43,7 +43,7 @@ def test_turned_off_altogether_or_for_a_language() -> None:
     ],
 )
 def test_comments_and_docstrings_where_the_user_wants_nothing_there(language: str, text: str) -> None:
-    why = "automatic ones are turned off in comments (dg.inline.in_comments)"
+    why = "automatic suggestions are turned off in comments (dg.inline.in_comments)"
     assert unwanted(NO_COMMENTS, *at_cursor(language, text)) == why
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -32,14 +34,22 @@ def test_package_json_is_as_it_would_be_generated_now(generator: ModuleType) -> 
     assert package == anew, "run: python editors/vscode/generate_settings.py"
 
 
+def properties(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All settings by their names, whatever category they are in."""
+    return {
+        key: setting
+        for category in manifest["contributes"]["configuration"]
+        for key, setting in category["properties"].items()
+    }
+
+
 def test_a_setting_that_is_gone_goes_and_one_that_is_missing_comes(generator: ModuleType) -> None:
     manifest = json.loads(PACKAGE.read_text("utf-8"))
-    properties = manifest["contributes"]["configuration"]["properties"]
-    wanted = properties.pop("dg.inline.debounce_ms")
-    properties["dg.old"] = {}
-    anew = json.loads(generator.generated(json.dumps(manifest), TABLE.read_text("utf-8")))
-    anew = anew["contributes"]["configuration"]["properties"]
-    assert anew["dg.inline.debounce_ms"] == wanted
+    first = manifest["contributes"]["configuration"][0]["properties"]
+    wanted = first.pop("dg.inline.debounceMs")
+    first["dg.old"] = {}
+    anew = properties(json.loads(generator.generated(json.dumps(manifest), TABLE.read_text("utf-8"))))
+    assert anew["dg.inline.debounceMs"] == wanted
     assert "dg.old" not in anew
     assert wanted["type"] == ["integer", "null"]
     assert wanted["minimum"] == 0
@@ -47,9 +57,26 @@ def test_a_setting_that_is_gone_goes_and_one_that_is_missing_comes(generator: Mo
 
 
 def test_a_project_cannot_say_where_code_is_sent_to() -> None:
-    properties = json.loads(PACKAGE.read_text("utf-8"))["contributes"]["configuration"]["properties"]
-    engine = {key: setting for key, setting in properties.items() if key.startswith("dg.engine.")}
+    settings = properties(json.loads(PACKAGE.read_text("utf-8")))
+    engine = {key: setting for key, setting in settings.items() if key.startswith("dg.engine.")}
+    assert engine
     assert {setting.get("scope") for setting in engine.values()} == {"machine"}
+
+
+def test_settings_are_spelled_ordered_and_explained_as_in_vscode() -> None:
+    categories = json.loads(PACKAGE.read_text("utf-8"))["contributes"]["configuration"]
+    assert categories[0]["title"] == "Suggestions"
+    assert next(iter(categories[0]["properties"])) == "dg.inline.enabled"
+    for category in categories:
+        orders = [setting["order"] for setting in category["properties"].values()]
+        assert orders == sorted(set(orders))
+    settings = properties(json.loads(PACKAGE.read_text("utf-8")))
+    for key, setting in settings.items():
+        assert "_" not in key, "VS Code makes its title of it"
+        text = setting["markdownDescription"]
+        assert text[0].isupper()
+        assert not re.search(r"\bthe same\b|\.md\b", text), "it is read alone"
+        assert set(re.findall(r"`#([^`]+)#`", text)) <= set(settings)
 
 
 def test_every_command_of_the_palette_has_a_title_and_every_menu_entry_a_command() -> None:

@@ -30,8 +30,8 @@ from dg_lsp.files import read_document
 from dg_lsp.syntax.tree import parse
 
 FILL = "Fill this function `area`"
-WRITE = "Write the docstring of `area`"
-FILE = "Fill every hole in this file"
+WRITE = "Write a docstring for `area`"
+FILE = "Fill all gaps in this file"
 MANY = "def one():\n    pass\n\n\ndef two():\n    x = 1\n    # TODO: double x\n    return x\n\n\ndef three(): ...\n"
 OLDER: Message = {
     "workspace": {"applyEdit": True},
@@ -99,13 +99,13 @@ def test_what_fits_the_cursor_is_offered(server: LspSession, script: StartEngine
     [
         ("def f():\n    x = 1\n    # TODO: double x\n", 2, 8, "Fill this TODO `double x`", "refactor.rewrite",
          "x *= 2", "def f():\n    x = 1\n    # TODO: double x\n    x *= 2\n"),
-        ("match x:\n    case 1: pass\n", 1, 13, "Fill this arm `1`", "refactor.rewrite",
+        ("match x:\n    case 1: pass\n", 1, 13, "Fill this case `1`", "refactor.rewrite",
          "print(x)", "match x:\n    case 1:\n        print(x)\n"),
         ("print()\n", 0, 6, "Fill the arguments", "refactor.rewrite", "1, 2", "print(1, 2)\n"),
         ("if :\n    print(1)\n", 0, 3, "Fill the condition", "quickfix", "ready", "if ready:\n    print(1)\n"),
         ("def area(a, b):\n    return a * b\n", 0, 4, WRITE, "refactor.rewrite",
          "The area.", 'def area(a, b):\n    """The area."""\n    return a * b\n'),
-        ('def area(a, b):\n    """Old."""\n    return a * b\n', 1, 8, "Write the docstring of `area` anew",
+        ('def area(a, b):\n    """Old."""\n    return a * b\n', 1, 8, "Rewrite the docstring of `area`",
          "refactor.rewrite", "The area.", 'def area(a, b):\n    """The area."""\n    return a * b\n'),
         ("def area(a, b): pass\n", 0, 4, FILL, "refactor.rewrite",
          "return a * b", "def area(a, b):\n    return a * b\n"),
@@ -202,10 +202,10 @@ def test_every_hole_of_a_file_is_filled_and_each_sees_those_before(server: LspSe
     )
     assert [seen["request"]["prefix"].count("return 7") for seen in engine.seen()] == [0, 1, 2]
     reports = [m["params"]["value"] for m in server.received if m.get("method") == "$/progress"]
-    assert reports[0]["title"] == "Filling 3 holes"
+    assert reports[0]["title"] == "Filling 3 gaps"
     assert [(report["percentage"], report["message"]) for report in reports[1:3]] == [
-        (16, "hole 1 of 3, step 1 of 2"),
-        (33, "hole 1 of 3, step 2 of 2"),
+        (16, "gap 1 of 3, step 1 of 2"),
+        (33, "gap 1 of 3, step 2 of 2"),
     ]
 
 
@@ -213,7 +213,7 @@ def test_every_hole_of_a_function_is_filled(server: LspSession, script: StartEng
     script("--middle", "x += 1")
     text = "def f(x):\n    # TODO: first\n    x = 1\n    # TODO: second\n    return x\n\n\ndef g(): ...\n"
     server.open(URI, text)
-    edits = edits_of(choose(server, "Fill every hole in this function", 2, 4)["edit"])
+    edits = edits_of(choose(server, "Fill all gaps in this function", 2, 4)["edit"])
     assert applied(text, edits).count("x += 1") == 2
 
 
@@ -313,11 +313,11 @@ def test_a_fill_is_rerolled_with_another_seed_and_another_text(server: LspSessio
     engine = script("--middle", "return 1")
     document = Edited(server)
     script("--middle", "return 1", "--middle", "return 2")
-    document.take(choose(server, "Re-roll the last fill", 1, 8)["edit"])
+    document.take(choose(server, "Try the last fill again", 1, 8)["edit"])
     assert document.text == STUB.replace("pass", "return 2")
     assert engine.seen()[0]["request"]["seed"] == 1
     script("--middle", "return 2", "--middle", "return 1", "--middle", "return 3")  # the first two stood there
-    document.take(choose(server, "Re-roll the last fill", 1, 8)["edit"])
+    document.take(choose(server, "Try the last fill again", 1, 8)["edit"])
     assert document.text == STUB.replace("pass", "return 3")
     assert engine.seen()[0]["request"]["seed"] == 2
 
@@ -327,7 +327,7 @@ def test_a_reroll_keeps_the_lines_that_the_user_edited(server: LspSession, scrip
     document = Edited(server)
     document.type(2, 8, "= 5 ")
     engine = script("--middle", "c = 9")
-    document.take(choose(server, "Re-roll the last fill", 2, 8)["edit"])
+    document.take(choose(server, "Try the last fill again", 2, 8)["edit"])
     assert document.text == STUB.replace("pass", "c = 9\n    b = = 5 2\n    c = 9")
     first, second = (seen["request"] for seen in engine.seen())
     assert first["suffix"].startswith("\n    b = = 5 2\n    return a")
@@ -341,7 +341,7 @@ def test_a_reroll_of_a_selection_leaves_the_other_lines(server: LspSession, scri
     selected = {"start": position(2, 0), "end": position(3, 0)}
     params = {"textDocument": {"uri": URI}, "range": selected, "context": {"diagnostics": []}}
     actions = server.ask("textDocument/codeAction", params)["result"]
-    action = titled(actions, "Re-roll the last fill")
+    action = titled(actions, "Try the last fill again")
     resolved = server.ask("codeAction/resolve", action)["result"]
     assert server.shown() == []
     document.take(resolved["edit"])
@@ -353,11 +353,11 @@ def test_no_reroll_is_offered_away_from_the_fill_or_after_the_document_was_close
 ) -> None:
     script("--middle", "return 1")
     document = Edited(server)
-    assert "Re-roll the last fill" in titles(server.code_actions(URI, 2, 0))
-    assert "Re-roll the last fill" not in titles(server.code_actions(URI, 4, 0))
+    assert "Try the last fill again" in titles(server.code_actions(URI, 2, 0))
+    assert "Try the last fill again" not in titles(server.code_actions(URI, 4, 0))
     server.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
     server.open(URI, document.text)
-    assert "Re-roll the last fill" not in titles(server.code_actions(URI, 1, 8))
+    assert "Try the last fill again" not in titles(server.code_actions(URI, 1, 8))
 
 
 def test_cancelling_stops_the_engine_also_at_a_later_hole(server: LspSession, script: StartEngine) -> None:
@@ -390,7 +390,7 @@ def test_a_document_that_changes_while_its_holes_are_filled_stays_as_it_is(
     eventually(lambda: bool(engine.seen()))
     server.change(URI, 2, {"text": "# typed\n" + MANY})
     assert "edit" not in server.response(request)["result"]
-    assert server.shown() == ["The document changed while its holes were being filled: try again."]
+    assert server.shown() == ["The document changed while its gaps were being filled: try again."]
     assert len(engine.seen()) == 1
 
 
@@ -401,7 +401,7 @@ def test_an_engine_that_fails_at_a_later_hole_leaves_what_was_filled(server: Lsp
     eventually(lambda: len(engine.seen()) == 2)
     engine.script("--fail-at-step", "1")
     resolved = server.response(request)["result"]
-    assert server.shown() == ["2 of 3 holes were filled: the script says so"]
+    assert server.shown() == ["2 of 3 gaps were filled: the script says so"]
     assert len(edits_of(resolved["edit"])) == 2
 
 
@@ -425,7 +425,7 @@ def test_a_cell_of_a_notebook_has_a_last_fill_too(server: LspSession, script: St
         "notebookDocument/didChange",
         {"notebookDocument": {"uri": notebook, "version": 2}, "change": {"cells": {"textContent": [change]}}},
     )
-    assert "Re-roll the last fill" in titles(server.code_actions(cell, 1, 8))
+    assert "Try the last fill again" in titles(server.code_actions(cell, 1, 8))
     closed = {"notebookDocument": {"uri": notebook}, "cellTextDocuments": [{"uri": cell}]}
     server.notify("notebookDocument/didClose", closed)
 

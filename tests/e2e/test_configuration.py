@@ -43,7 +43,7 @@ def test_settings_come_from_the_options_and_then_from_the_configuration(
     lsp.notify("workspace/didChangeConfiguration", {"settings": None})
     lsp.wait_for(lambda m: m.get("method") == "workspace/configuration")
     assert lsp.inline(URI, 2, 0) is None
-    assert "no suggestion: automatic ones are turned off (dg.inline.enabled)" in lsp.logged()
+    assert "no suggestion: automatic suggestions are turned off (dg.inline.enabled)" in lsp.logged()
     assert lsp.inline(URI, 2, 0, trigger=1)
 
 

@@ -168,12 +168,14 @@ def test_it_ends_with_the_time_of_each_part_and_how_to_connect_editors(with_real
     for part in ("dg-lsp, from its start", "the engine, until", "over LSP", "context", "denoise", "causal", "choose"):
         assert re.search(rf"^ *{part}.* [\d.]+( s)? *$", times, re.MULTILINE), part
     assert re.search(
-        r'^  vim\.lsp\.config\("dg", \{\n    cmd = \{ ".*dg-lsp" \},\n    filetypes = \{\n.*"java"\n    \},\n  \}\)\n'
-        r'  vim\.lsp\.enable\("dg"\)\n  vim\.lsp\.inline_completion\.enable\(\)\nVS Code: ',
+        r'^  vim\.opt\.runtimepath:prepend\("/.*/editors/nvim"\)\n'
+        r'  require\("dg"\)\.setup\(\{ keys = \{ accept = "<C-l>" \} \}\)\nVS Code: ',
         times,
-        re.MULTILINE | re.DOTALL,
+        re.MULTILINE,
     )
-    assert times.endswith("`dg-engine stop` ends it now.\n")
+    commands = re.findall(r"^  (\S*dg-lsp|\S*dg-engine stop)$", times, re.MULTILINE)
+    assert [re.sub("^/.*/", "", command) for command in commands] == ["dg-lsp", "dg-engine stop"]
+    assert times.endswith("dg-engine stop\n")
 
 
 def test_the_answer_over_lsp_becomes_an_edit(begin: Begin, scripted_engine: StartEngine) -> None:
@@ -184,7 +186,7 @@ def test_the_answer_over_lsp_becomes_an_edit(begin: Begin, scripted_engine: Star
     assert "\n-        pass\n+        answer(1)\n" in out
     assert len(re.findall(r"^The answer is what the canvas settled on \(\d+ % sure\)\.$", out, re.MULTILINE)) == HOLES
     assert out.count("A canvas: ") == 1
-    assert "\n0 of 4 holes are as the file's author wrote them.\n" in out
+    assert "\n0 of 4 gaps are filled as the file's author did.\n" in out
     over_lsp, watched = (seen["request"] for seen in engine.seen()[-2:])
     assert "json.dumps(answer(1), indent" in over_lsp["prefix"], "the document that is filled holds the edits before"
     for field in ("prefix", "suffix", "max_tokens", "single_line", "seed"):
@@ -197,7 +199,7 @@ def test_an_answer_as_the_author_wrote_it_is_told_and_counted(begin: Begin, scri
     assert status == 0
     assert out.count("The file's author wrote exactly this.") == 1
     assert "The file's author wrote: return self.values[key]\n" in out
-    assert "\n1 of 4 holes are as the file's author wrote them.\n" in out
+    assert "\n1 of 4 gaps are filled as the file's author did.\n" in out
 
 
 def test_drafts_of_a_model_without_a_canvas_grow(begin: Begin, scripted_engine: StartEngine) -> None:
@@ -291,13 +293,27 @@ def test_no_line_is_wider_than_the_terminal(
 ) -> None:
     scripted_engine("--no-canvas", "--middle", f"total({', '.join(f'number_{n}' for n in range(12))})")
     shown = in_a_terminal(scripted_engines[0]).decode()
-    lines = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown.replace("\r", "\n")).split("\n")
+    lines = lines_of(shown)
     assert max(map(len, lines)) <= 80
     assert any(re.search(r"number_\d, *$", line) for line in lines), "wrapped between words"
 
 
+def lines_of(shown: str) -> list[str]:
+    return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown.replace("\r", "\n")).split("\n")
+
+
+def test_a_terminal_gets_no_broken_word(
+    scripted_engines: tuple[Path, ScriptedEngines], scripted_engine: StartEngine, begin: Begin
+) -> None:
+    """What a terminal shows is made of the words that a file gets, but for the lines of a spinner."""
+    scripted_engine("--no-canvas", "--steps", "1", "--middle", "x")
+    shown, (_, out, _) = in_a_terminal(scripted_engines[0]).decode(), outcome(begin())
+    words, known = (set(re.findall(r"[A-Za-z_]{3,}", text)) for text in ("\n".join(lines_of(shown)), out))
+    assert words - known <= {"Starting", "Asking", "with"}
+
+
 @pytest.mark.timeout(900)
-def test_the_small_model_fills_three_of_the_four_holes_as_the_author_did() -> None:
+def test_the_small_model_fills_three_of_the_four_gaps_as_the_author_did() -> None:
     models = Path(os.environ.get("DG_MODELS_DIR", Path.home() / ".cache" / "dg-lsp" / "models"))
     if not (models / SMALL).is_dir():
         pytest.skip(f"{SMALL} is not in {models}: run dg-engine download {SMALL}")
@@ -307,6 +323,6 @@ def test_the_small_model_fills_three_of_the_four_holes_as_the_author_did() -> No
         finally:
             stop_engine(folder)
     assert (status, err) == (0, "")
-    right = re.search(r"^(\d) of 4 holes are as the file's author wrote them\.$", out, re.MULTILINE)
+    right = re.search(r"^(\d) of 4 gaps are filled as the file's author did\.$", out, re.MULTILINE)
     assert right, out
     assert int(right[1]) >= 3, out

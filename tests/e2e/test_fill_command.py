@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,52 @@ def test_the_middle_is_printed_for_a_cursor(begin: Command, scripted_engine: Sta
     assert outcome(begin("fill", f"{path}:1:6")) == (0, "x + 1\n", "")
     request = engine.seen()[0]["request"]
     assert (request["prefix"], request["suffix"], request["single_line"]) == ("y = 😀", "\n", True)
+
+
+def on_a_terminal(folder: Path, *arguments: str) -> str:
+    """What `dg-lsp` writes to a terminal, with its escape sequences and "\n" line ends."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "DG_RUNTIME_DIR": str(folder), "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dg_lsp", *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 65536):
+            shown += data
+    except OSError:  # how Linux says that the other end of a terminal is closed
+        pass
+    os.close(ours)
+    assert process.wait(30) == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+GREEN, PLAIN = "\x1b[1;32m", "\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "middle", "shown"),
+    [
+        ("y = f(, 2)\nz = 1\n", ":1:7", "x + 1", f"y = f({GREEN}x + 1{PLAIN}, 2)\n"),
+        (STUB, ":3:5", "a = 1\nreturn a", f"    {GREEN}a = 1{PLAIN}\n{GREEN}    return a{PLAIN}\n"),
+        ("y = \r\n", ":1:5", "'\x1b[2J'", f"y = {GREEN}'�[2J'{PLAIN}\n"),
+    ],
+)
+def test_on_a_terminal_the_middle_stands_in_its_lines_in_a_colour(
+    scripted_engines: tuple[Path, ScriptedEngines],
+    scripted_engine: StartEngine,
+    tmp_path: Path,
+    text: str,
+    place: str,
+    middle: str,
+    shown: str,
+) -> None:
+    scripted_engine("--middle", middle)
+    path = written(tmp_path, text)
+    assert on_a_terminal(scripted_engines[0], "fill", path + place).endswith(shown)
+    several = on_a_terminal(scripted_engines[0], "fill", path + place, "--candidates", "2")
+    assert re.search(rf"--- 1 of 1: \d+% sure, denoised\n{re.escape(shown)}$", several)
 
 
 def test_json_names_the_range_that_the_middle_replaces_and_how_it_was_made(

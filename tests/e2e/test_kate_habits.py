@@ -43,8 +43,8 @@ def test_the_word_that_it_sends_for_the_cursor_is_no_selection(lsp: LspSession, 
     start_kate()
     lsp.open(URI, STUB)
     in_stub = [action["title"] for action in actions(lsp, 1, 4, 8)]
-    assert in_stub == [FILL, "Fill every hole in this file"]
-    assert "Write the docstring of `area`" in [action["title"] for action in actions(lsp, 0, 4, 8)]
+    assert in_stub == [FILL, "Fill all gaps in this file"]
+    assert "Write a docstring for `area`" in [action["title"] for action in actions(lsp, 0, 4, 8)]
     assert "Rewrite the selection" in [action["title"] for action in actions(lsp, 5, 4, 12)]
 
 

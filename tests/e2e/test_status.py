@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +104,8 @@ def test_why_there_was_no_suggestion_is_told_to_the_user_and_to_plugins(
     assert answer["notes"] == []
     assert answer["status"]["state"] == "ready"
     (shown,) = server.shown()
-    assert shown.startswith("dg-lsp: ")
-    assert "  sample.py:2: no suggestion: the answer was blank (2 times)" in shown
-    assert shown.removeprefix("dg-lsp: ") in answer["text"]
+    assert re.fullmatch(r"dg-lsp: the answer was blank \(sample\.py:2, 2 times, last at \d\d:\d\d:\d\d\)", shown)
+    assert "  sample.py:2: no suggestion: the answer was blank (2 times)" in answer["text"]
     assert "sesame" not in str(answer)
 
 
@@ -123,13 +124,15 @@ def test_what_holds_for_a_document_is_told_before_any_request(lsp: LspSession, s
     lsp.open(URI, CODE)
     lsp.open("file:///tmp/notes.md", "sesame\n", "markdown")
     lsp.open("file:///tmp/.env", "sesame=1\n", "dotenv")
-    off = "automatic ones are turned off for python (dg.inline.disabled_languages)"
+    off = "automatic suggestions are turned off for python (dg.inline.disabled_languages)"
     assert explain(lsp, URI)["notes"] == [off]
     assert explain(lsp, "file:///tmp/notes.md")["notes"] == [
         "no code actions, and answers are not checked for syntax: no grammar for markdown"
     ]
     assert explain(lsp, "file:///tmp/.env")["notes"] == [".env is on the list of secret files"]
-    assert "no request was answered with nothing so far" in lsp.shown()[0]
+    assert lsp.shown()[0] == f"dg-lsp: {off}"
+    assert explain(lsp)["notes"] == []
+    assert lsp.shown()[-1] == "dg-lsp: so far no request was answered with nothing"
 
     assert lsp.inline(URI, 1, 0) is None
     assert lsp.statuses()[-1]["kind"] == "Inactive"
@@ -152,7 +155,7 @@ def test_suggestions_that_are_turned_off_stay_so_in_the_status_whatever_else_is_
     assert lsp.inline(URI, 2, 0, trigger=1)
     assert lsp.code_actions(URI, 1, 4)
     assert {told["kind"] for told in lsp.statuses()} <= {"Inactive"}  # busy meanwhile
-    turned_off = "automatic ones are turned off (dg.inline.enabled)"
+    turned_off = "automatic suggestions are turned off (dg.inline.enabled)"
     assert status(lsp)["message"] == turned_off
 
     assert lsp.code_actions("file:///tmp/.env", 0, 0) == []
@@ -170,7 +173,7 @@ def test_suggestions_turned_off_in_comments_are_shown_until_one_is_wanted_elsewh
     start(initializationOptions={"inline": {"in_comments": False}})
     lsp.open(URI, "# a comment\n\n")
     assert lsp.inline(URI, 0, 11) is None
-    assert status(lsp)["message"] == "automatic ones are turned off in comments (dg.inline.in_comments)"
+    assert status(lsp)["message"] == "automatic suggestions are turned off in comments (dg.inline.in_comments)"
     assert lsp.inline(URI, 1, 0)
     assert status(lsp)["state"] == "ready"
 
@@ -198,6 +201,51 @@ def test_superseded_requests_are_counted_and_hide_no_other_reason(lsp: LspSessio
     assert (superseded["count"], superseded["line"]) == (2, None)
     assert answer["latest"]["reason"] == "no suggestion: the answer was blank"
     assert SUPERSEDED not in lsp.logged()
+
+
+# Quiet for a while
+
+
+def snooze(server: LspSession, *arguments: Any) -> Any:
+    return server.ask("workspace/executeCommand", {"command": "dg.snooze", "arguments": list(arguments)})["result"]
+
+
+def test_a_snooze_silences_every_document_and_leaves_what_is_asked_for(lsp: LspSession, start: StartEngine) -> None:
+    start(initializationOptions={"inline": {"debounce_ms": 0}})
+    lsp.open(URI, STUB)
+    begun = datetime.now().astimezone()
+    until = datetime.fromisoformat(snooze(lsp)["snoozed_until"])
+    assert timedelta(minutes=9) < until - begun < timedelta(minutes=11)
+    assert status(lsp)["message"] == f"snoozed until {until:%H:%M}"
+    assert (status(lsp)["kind"], status(lsp)["snoozed_until"][:16]) == ("Inactive", until.isoformat()[:16])
+    lsp.open("file:///tmp/other.py", STUB)
+    assert lsp.inline("file:///tmp/other.py", 2, 0) is None
+    assert lsp.inline(URI, 2, 0, trigger=1)
+    assert lsp.code_actions(URI, 1, 4)
+    explain(lsp, URI)
+    assert lsp.shown()[-1] == f"dg-lsp: snoozed until {until:%H:%M}"
+    assert snooze(lsp, 0) == {"snoozed_until": None}
+    assert status(lsp)["state"] == "ready"
+    assert lsp.inline(URI, 2, 0)
+
+
+def test_a_snooze_ends_by_itself_and_the_status_tells(lsp: LspSession, start: StartEngine) -> None:
+    start()
+    lsp.open(URI, STUB)
+    snooze(lsp, 5)
+    snooze(lsp, 0.02)  # the last one counts
+    assert lsp.inline(URI, 2, 0) is None
+    lsp.wait_for(lambda m: m["method"] == "didChangeStatus" and m["params"]["kind"] == "Inactive")
+    lsp.received.clear()
+    lsp.until_ready()
+    assert lsp.inline(URI, 2, 0)
+
+
+@pytest.mark.parametrize("minutes", [-1, "soon", 1441, True, None, [5]])
+def test_a_snooze_of_no_length_is_one_clear_line(server: LspSession, minutes: Any) -> None:
+    assert snooze(server, minutes) is None
+    assert server.shown() == [f"dg.snooze takes minutes, a number from 0 to 1440, not {json.dumps(minutes)}"]
+    assert status(server)["snoozed_until"] is None
 
 
 # What is accepted
@@ -240,6 +288,32 @@ def test_what_was_accepted_is_counted_when_the_editor_leaves(request: pytest.Fix
         assert row.pop("week")
         assert row == {"language": "python", "offered": 2, "full": 1, "line": 0, "word": 0, "characters": 14}
         assert "sesame" not in (folder / "dg-lsp" / "statistics.jsonl").read_text()
+
+
+def test_the_status_tells_what_was_offered_and_accepted_today_in_all_windows(
+    lsp: LspSession, start: StartEngine, scripted_engines: tuple[Path, ScriptedEngines]
+) -> None:
+    start("--middle", "sesame_call(1)")
+    before = status(lsp)["today"]
+    other = LspSession(scripted_engines[0])
+    try:
+        other.initialize()
+        other.until_ready()
+        for window, taken in ((other, "sesame_call(1)"), (lsp, "x")):
+            window.open(URI, STUB)
+            assert window.inline(URI, 2, 0)
+            accept(window, taken, 2)
+            window.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+        assert other.leave() == 0
+    finally:
+        other.close()
+    now = status(lsp)["today"]
+    assert (now["offered"] - before["offered"], now["accepted"] - before["accepted"]) == (2, 1)
+
+
+def test_where_nothing_is_counted_the_status_tells_nothing_of_today(lsp: LspSession, start: StartEngine) -> None:
+    start(initializationOptions={"statistics": False})
+    assert status(lsp)["today"] is None
 
 
 def test_a_language_that_the_model_does_not_know_is_told_in_the_status_and_as_a_reason(

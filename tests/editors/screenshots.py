@@ -1,29 +1,39 @@
-"""Pictures for the README, taken from real editors: `make screenshots`.
+"""Pictures for the documentation, taken from real editors: `make screenshots`.
 
-Neovim in a terminal watches the default model fill the end of a line; every screen that differs from the one
-before becomes a frame of an animated SVG.
+Neovim in a terminal, twice: with a pretrained model it fills a function and the rest of a line, for the README; with
+the default model it fills a canvas. Every screen that differs from the one before becomes a frame of an animated SVG.
+A picture that would end in a wrong answer is not taken.
 """
 
 from __future__ import annotations
 
-import html
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import nvim
+from animation import Frame, animation
 from lsp_session import short_folder
-from rich.color import Color
-from rich.color_triplet import ColorTriplet
-from rich.style import Style
-from rich.text import Text
 from terminal import COLUMNS, Terminal
 
-PICTURE = nvim.REPOSITORY / "docs" / "pictures" / "neovim_watch.svg"
-LINES = 11
-CELL_X, CELL_Y, MARGIN = 8.4, 18.0, 12.0
-LAST_FRAMES_S = 3.0
+PICTURES = nvim.REPOSITORY / "docs" / "pictures"
+MODEL = "qwen2.5-coder-0.5b"
+WITHIN_S = 300
+
+WORDS = """\
+def count_words(text):
+    \"""How often each word occurs in the text.\"""
+    pass
+
+
+def main():
+    text = "to be or not to be"
+"""
 
 TOTAL = """\
 def total(numbers):
@@ -35,94 +45,120 @@ def mean(numbers):
     return total(numbers) / len(numbers)
 """
 
-Frame = tuple[float, str]
-"""When it came (seconds), and the screen with its escape sequences."""
-
 
 def main() -> None:
+    filled(PICTURES / "neovim_watch.svg", rows=17)
+    canvas(PICTURES / "neovim_canvas.svg", rows=11)
+
+
+def filled(picture: Path, rows: int) -> None:
+    """A function is filled while one watches, then ghost text completes a line."""
+    with neovim("words.py", WORDS, MODEL, "normal 3G$") as (terminal, file):
+        film = Film(terminal)
+        terminal.keys(":Dg watch", "Enter")
+        film.until(lambda screen: "takes it" in screen)
+        film.stay(1.0)
+        terminal.keys("Enter")
+        film.stay(0.8)
+        terminal.keys("G", "o")
+        film.typed("print(co")
+        film.until(lambda screen: "count_words(text))" in screen)
+        film.stay(0.8)
+        terminal.keys("C-l")
+        film.stay(0.5)
+        save(terminal)
+        answer: dict[str, Any] = {}
+        exec(file.read_text(), answer)
+        counts = [answer["count_words"](text) for text in ("", "a b  a")]
+        if counts != [{}, {"a": 2, "b": 1}] or "    print(count_words(text))\n" not in file.read_text():
+            raise SystemExit(f"{picture.name}: the answer is wrong, take it again:\n{file.read_text()}")
+        write(picture, film.frames, rows)
+
+
+def canvas(picture: Path, rows: int) -> None:
+    """The canvas of a diffusion model settles."""
+    with neovim("total.py", TOTAL, "dg-default", "normal 5G$") as (terminal, file):
+        film = Film(terminal)
+        terminal.keys(":Dg watch", "Enter")
+        film.until(lambda screen: "takes it" in screen)
+        film.stay(1.0)
+        terminal.keys("Enter")
+        film.stay(0.8)
+        save(terminal)
+        if "    return result\n" not in file.read_text():
+            raise SystemExit(f"{picture.name}: the answer is wrong, take it again:\n{file.read_text()}")
+        write(picture, film.frames, rows)
+
+
+def save(terminal: Terminal) -> None:
+    """Write the file, off the record."""
+    terminal.keys("Escape", ":write", "Enter")
+    terminal.wait_for("written")
+
+
+def write(picture: Path, frames: list[Frame], rows: int) -> None:
+    PICTURES.mkdir(exist_ok=True)
+    picture.write_text(animation(frames, COLUMNS, rows), encoding="utf-8")
+    print(f"{picture}: {len(frames)} frames")
+
+
+class Film:
+    """The screens of a terminal from now on, each once."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self.frames: list[Frame] = [(time.monotonic(), terminal.colours())]
+
+    def until(self, true: Callable[[str], bool]) -> None:
+        """Go on until the screen is as wanted."""
+        give_up = time.monotonic() + WITHIN_S
+        while not true(self._terminal.screen()):
+            if time.monotonic() > give_up:
+                raise SystemExit(f"this was waited for in vain:\n{self._terminal.screen()}")
+            self._look()
+        self._look()
+
+    def stay(self, seconds: float) -> None:
+        """Go on for some seconds."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._look()
+
+    def typed(self, text: str) -> None:
+        """Type as a person does."""
+        for character in text:
+            self._terminal.keys("Space" if character == " " else character)
+            self.stay(0.08)
+
+    def _look(self) -> None:
+        screen = self._terminal.colours()
+        if screen != self.frames[-1][1]:
+            self.frames.append((time.monotonic(), screen))
+
+
+@contextmanager
+def neovim(name: str, text: str, model: str, place: str) -> Iterator[tuple[Terminal, Path]]:
+    """A Neovim on a file whose server is ready, with an engine of its own."""
     with short_folder() as home, short_folder() as runtime:
-        (home / "total.py").write_text(TOTAL)
-        look = "colorscheme default | set termguicolors laststatus=0 noruler noshowcmd fillchars=eob:\\ "
-        words = [*nvim.command("0.12"), "-c", look, "-c", "syntax on", "+normal 5G$", str(home / "total.py")]
-        terminal = Terminal(home, words, nvim.environment(home, runtime, {}))
+        (home / name).write_text(text)
+        look = "colorscheme default | set termguicolors laststatus=0 noruler noshowcmd noshowmode fillchars=eob:\\ "
+        words = [*nvim.command("0.12"), "-c", look, "-c", "syntax on", f"+{place}", str(home / name)]
+        settings = {"engine": {"model": model}, "inline": {"deadline_ms": WITHIN_S * 1000}}
+        options = {"keys": {"accept": "<C-l>"}, "settings": settings}
+        # The user's downloaded models, though the home is another one.
+        models = os.environ.get("DG_MODELS_DIR", str(Path.home() / ".cache" / "dg-lsp" / "models"))
+        environment = {**nvim.environment(home, runtime, options), "DG_MODELS_DIR": models}
+        terminal = Terminal(home, words, environment)
         try:
-            frames = watch(terminal)
+            terminal.wait_for("def ")
+            terminal.keys(":lua vim.wait(300000, function() return require('dg').status() == 'dg' end)", "Enter")
+            time.sleep(1)
+            terminal.keys(":echo", "Enter")
+            yield terminal, home / name
         finally:
             terminal.close()
             stop = [sys.executable, "-m", "engine.cli", "stop"]
             subprocess.run(stop, env={**os.environ, "DG_RUNTIME_DIR": str(runtime)}, check=False, capture_output=True)
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(animation(frames), encoding="utf-8")
-    print(f"{PICTURE}: {len(frames)} frames")
-
-
-def watch(terminal: Terminal) -> list[Frame]:
-    """The screens of one `:Dg watch`, from the command to the text that was taken."""
-    terminal.wait_for("def mean")
-    terminal.keys(":lua vim.wait(60000, function() return require('dg').status() == 'dg' end)", "Enter")
-    time.sleep(1)
-    terminal.keys(":echo", "Enter")
-    frames: list[Frame] = [(time.monotonic(), terminal.colours())]
-    terminal.keys(":Dg watch", "Enter")
-    taken = 0.0
-    while not taken or time.monotonic() < taken + 1:
-        screen = terminal.colours()
-        if screen != frames[-1][1]:
-            frames.append((time.monotonic(), screen))
-        if not taken and "takes it" in screen:
-            time.sleep(1.5)
-            terminal.keys("Enter")
-            taken = time.monotonic()
-        if time.monotonic() > frames[0][0] + 60:
-            raise SystemExit("the fill did not end: " + terminal.screen())
-    return frames
-
-
-def animation(frames: list[Frame]) -> str:
-    """An SVG that shows the frames one after the other, again and again."""
-    begin, end = frames[0][0], frames[-1][0] + LAST_FRAMES_S
-    width, height = COLUMNS * CELL_X + 2 * MARGIN, LINES * CELL_Y + 2 * MARGIN
-    rules, groups = [], []
-    for i, (at, screen) in enumerate(frames):
-        till = frames[i + 1][0] if i + 1 < len(frames) else end
-        first, last = (100 * (t - begin) / (end - begin) for t in (at, till))
-        steps = f"0% {{ opacity: 0 }} {first:.2f}% {{ opacity: 1 }} {last:.2f}%, 100% {{ opacity: 0 }}"
-        still = int(i == len(frames) - 1)  # where nothing is animated, the last one is shown
-        run = f"animation: f{i} {end - begin:.2f}s step-end infinite; opacity: {still}"
-        rules.append(f"@keyframes f{i} {{ {steps} }} #f{i} {{ {run} }}")
-        groups.append(f'<g id="f{i}">{frame(screen)}</g>')
-    style = "text { font: 14px monospace; white-space: pre; fill: #e0e2ea } " + " ".join(rules)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}">\n<style>{style}</style>\n'
-        f'<rect width="100%" height="100%" rx="8" fill="#14161b"/>\n' + "\n".join(groups) + "\n</svg>\n"
-    )
-
-
-def frame(screen: str) -> str:
-    """One screen as SVG text, cell by cell in its place."""
-    parts = []
-    for row, line in enumerate(screen.splitlines()[:LINES]):
-        text, column = Text.from_ansi(line), 0
-        for piece in text.divide([offset for span in text.spans for offset in (span.start, span.end)]):
-            style = Style.combine([Style(), *(Style.parse(str(span.style)) for span in piece.spans)])
-            if piece.plain.strip() or style.underline:
-                x, y = MARGIN + column * CELL_X, MARGIN + (row + 0.75) * CELL_Y
-                length = f'textLength="{len(piece.plain) * CELL_X:.1f}"'
-                content = html.escape(piece.plain, quote=False)
-                parts.append(f'<text x="{x:.1f}" y="{y:.1f}" {length}{_paint(style)}>{content}</text>')
-            column += len(piece.plain)
-    return "".join(parts)
-
-
-def _paint(style: Style) -> str:
-    decorations = [name for name, on in (("underline", style.underline), ("line-through", style.strike)) if on]
-    colour = f' style="fill: {_hex(style.color)}"' if style.color and not style.color.is_default else ""
-    return colour + (f' text-decoration="{" ".join(decorations)}"' if decorations else "")
-
-
-def _hex(colour: Color) -> str:
-    triplet: ColorTriplet = colour.get_truecolor()
-    return triplet.hex
 
 
 if __name__ == "__main__":

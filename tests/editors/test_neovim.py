@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -194,6 +195,86 @@ def test_an_empty_function_is_filled_by_command_and_by_code_action(neovim: Start
     assert editor.lua("return _G.titles[1]").startswith("Fill this function `area`")
 
 
+@pytest.mark.parametrize(
+    ("select", "command", "text", "filled"),
+    [
+        ("/one<CR>v$h", "Dg rewrite", "x = one + two", "x = NEW"),
+        ("/one<CR>ve", "Dg", "x = one + two", "x = NEW + two"),
+        ("/étwo<CR>vl", "Dg rewrite", "x = 'é' + étwo", "x = 'é' + NEWwo"),
+        ("jVj", "Dg rewrite", "def f():\n    x = 1\n    y = 2\n    z = 3", "def f():\n    NEW\n    z = 3"),
+    ],
+)
+def test_the_selection_is_rewritten(
+    neovim: Start, engines: Engines, select: str, command: str, text: str, filled: str
+) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "NEW", text=text)
+    editor.type(f"gg0{select}:{command}<CR>")
+    eventually(lambda: editor.text == filled, f"{filled!r}, not {editor.text!r}")
+
+
+def test_a_range_of_lines_is_rewritten_and_other_commands_do_not_mind_one(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "NEW = 2", text="a = 1\nb = 1\nc = 1\n")
+    editor.command("2Dg rewrite")
+    eventually(lambda: editor.text == "a = 1\nNEW = 2\nc = 1")
+    editor.command("1,2Dg disable")
+    assert editor.status() == "dg off"
+    editor.command("Dg rewrite")
+    assert "dg: select what to rewrite, then `:'<,'>Dg rewrite`" in editor.said()
+
+
+def test_a_snooze_silences_every_buffer_and_the_statusline_tells(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute()")
+    editor.command("Dg snooze 25")
+    eventually(lambda: re.fullmatch(r"dg snoozed until \d\d:\d\d", editor.status()), "the status")
+    assert any(re.fullmatch(r"dg: snoozed until \d\d:\d\d; `:Dg snooze 0` ends it", line) for line in editor.said())
+    editor.type("Gccvalue = ")
+    eventually(lambda: editor.text == "value = ")
+    time.sleep(1)
+    assert editor.ghost() == ""
+    editor.act("trigger")
+    editor.wait_for_ghost()
+    editor.type("<Esc>")
+    editor.command("Dg snooze 0")
+    eventually(lambda: editor.status() == "dg", "the end")
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute()")
+    editor.command("Dg snooze soon")
+    assert "dg: `:Dg snooze` takes MINUTES" in editor.said()
+
+
+def test_the_status_tells_what_was_accepted_today(neovim: Start, engines: Engines) -> None:
+    editor, _ = ready(neovim, engines, "--middle", "compute(1)")
+    editor.type("Gccvalue = ")
+    editor.wait_for_ghost("compute(1)")
+    editor.act("accept")
+    eventually(lambda: editor.text == "value = compute(1)")
+    editor.type("<Esc>")
+    editor.command("Dg status")
+    eventually(lambda: any("; today 1 of 1 suggestions accepted" in line for line in editor.said()), "the counts")
+
+
+@pytest.mark.parametrize("how", ["setup", "documented"])
+def test_the_server_of_the_checkout_is_found_without_a_path(
+    neovim: Start, engines: Engines, tmp_path: Path, how: str
+) -> None:
+    checkout = tmp_path / "dg-lsp"
+    shutil.copytree(Path(__file__).parents[2] / "editors" / "nvim", checkout / "editors" / "nvim")
+    program = checkout / ".venv" / "bin" / "dg-lsp"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m dg_lsp "$@"\n')
+    program.chmod(0o755)
+    engines[1].start("--middle", "compute()")
+    bare = {"PATH": "/usr/bin:/bin", "DG_TEST_PLUGIN": str(checkout / "editors" / "nvim")}
+    editor = neovim(more_environment=bare)
+    if how == "documented":
+        guide = (Path(__file__).parents[2] / "docs" / "editors.md").read_text("utf-8")
+        (init,) = re.findall(r"^```lua\n(vim\.opt.*?)^```", guide, re.MULTILINE | re.DOTALL)
+        editor.lua(init.replace("/path/to/dg-lsp", str(checkout)))
+    editor.open("sample.py", "value = \n")
+    editor.until_ready()
+    assert editor.lua("return require('dg.config').options.cmd") == [str(program)]
+
+
 def test_every_empty_function_of_a_file_is_filled_at_once(neovim: Start, engines: Engines) -> None:
     text = "def first():\n    pass\n\n\ndef second():\n    pass\n"
     editor, _ = ready(neovim, engines, "--middle", "return 0", text=text)
@@ -313,7 +394,7 @@ def test_a_missing_program_is_one_message_that_says_what_to_do(neovim: Start) ->
     editor.command("edit a.py")
     editor.command("edit b.py")
     (message,) = editor.lua("return _G.said")
-    assert message.startswith("dg: the server `dg-lsp-that-is-not-there` was not found; put it on PATH")
+    assert message.startswith("dg: the server `dg-lsp-that-is-not-there` was not found; run `make install`")
     editor.lua("_G.said = {}; vim.cmd('messages clear')")
 
 

@@ -13,7 +13,9 @@ from needed import need
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("script", ["latency", "latency_vscode", "screenshots", "screenshots_vscode"])
+@pytest.mark.parametrize(
+    "script", ["latency", "latency_vscode", "screenshots", "screenshots_demo", "screenshots_vscode"]
+)
 def test_all_that_a_script_names_is_there(script: str) -> None:
     need(find_spec("pynvim"), "pynvim is not installed: run `make test-editors`")
     folders = [str(HERE), str(HERE.parent / "e2e"), str(HERE.parents[1])]

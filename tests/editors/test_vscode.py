@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from lsp_session import eventually, short_folder
 from vscode import POINT, REPOSITORY, TOTAL, Code, code
+
+from dg_lsp.features.offers import Name
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -57,6 +64,21 @@ def test_a_word_is_taken_with_the_editors_own_key_and_the_rest_stays_offered(win
     assert offered.startswith(taken.rstrip())
 
 
+@pytest.mark.parametrize("how", ["Alt+Backslash", "dg.suggest"])
+def test_a_suggestion_is_asked_for_by_a_key_and_by_a_command(window: Code, how: str) -> None:
+    window.open("asked.py", TOTAL + "res")
+    if how.startswith("dg."):
+        window.command(how)
+    else:
+        window.page.keyboard.press(how)
+    window.wait_for_ghost("ult")
+
+
+def test_every_fill_of_the_palette_is_one_that_the_server_knows() -> None:
+    source = (REPOSITORY / "editors" / "vscode" / "src" / "actions.ts").read_text("utf-8")
+    assert set(re.findall(r'name: "(\w+)"', source)) == set(get_args(Name))
+
+
 def test_an_empty_function_is_filled_from_the_light_bulb_after_a_preview(window: Code) -> None:
     file = window.open("point.py", POINT)
     window.page.keyboard.press("Control+.")
@@ -81,7 +103,8 @@ def test_the_palette_fills_a_function_too(window: Code) -> None:
 def test_where_a_fill_is_not_offered_the_command_says_so(window: Code) -> None:
     window.open("nothing.py", "x = 1\n")
     window.command("dg.fillFunction")
-    assert eventually(window.notifications) == ['dg-lsp: "Fill this function" is not offered here.']
+    says = "dg-lsp: this is not offered here: it needs the cursor in a function without a body."
+    assert eventually(window.notifications) == [says]
     window.clear()
 
 
@@ -141,7 +164,7 @@ def test_suggestions_pause_by_settings_and_can_still_be_asked_for(window: Code, 
     ("command", "key", "paused", "resumed", "says"),
     [
         ("dg.pause", "inline.enabled", False, True, "paused"),
-        ("dg.pauseLanguage", "inline.disabled_languages", ["go", "python"], ["go"], "paused for python"),
+        ("dg.pauseLanguage", "inline.disabledLanguages", ["go", "python"], ["go"], "paused for python"),
     ],
 )
 def test_a_pause_that_the_workspace_sets_is_ended_there(
@@ -158,13 +181,57 @@ def test_a_pause_that_the_workspace_sets_is_ended_there(
     window.api("await vscode.workspace.getConfiguration('dg').update(key, undefined, false)", key=key)
 
 
-def test_the_menu_offers_what_can_be_done(window: Code) -> None:
-    window.open("menu.py", "")
+def menu(window: Code) -> Locator:
+    """The rows of the menu behind the status bar item."""
     window.page.locator('.statusbar-item[id="dg-lsp.dg-lsp.dg.status"] a').click()
     rows = window.page.locator(".quick-input-list .monaco-list-row")
     rows.first.wait_for()
+    return rows
+
+
+def test_suggestions_are_snoozed_from_the_menu_and_woken_there(window: Code) -> None:
+    window.open("snoozed.py", TOTAL)
+    menu(window).get_by_text("Snooze suggestions for 10 minutes").click()
+    window.wait_for_status("snoozed until")
+    window.type("res")
+    window.command("dg.why")
+    assert window.ghost() == ""
+    window.command("dg.suggest")
+    window.wait_for_ghost("ult")
+    (why,) = eventually(window.notifications)
+    assert why.startswith("dg-lsp: snoozed until")
+    window.command("notifications.clearAll")
+    menu(window).get_by_text("Wake suggestions now").click()
+    window.wait_until_ready()
+
+
+def test_the_menu_tells_what_was_accepted_today(window: Code) -> None:
+    def accepted() -> int:
+        shown = " | ".join(menu(window).all_inner_texts())
+        window.page.keyboard.press("Escape")
+        found = re.search(r"Today: (\d+) of \d+ suggestions accepted", shown)
+        assert found, shown
+        return int(found[1])
+
+    before = accepted()
+    window.open("today.py", TOTAL)
+    window.type("res")
+    window.wait_for_ghost("ult")
+    window.page.keyboard.press("Tab")
+    eventually(lambda: window.text == TOTAL + "result", what="the accepted text")
+    window.type("\n")
+    assert accepted() == before + 1
+
+
+def test_the_menu_offers_what_can_be_done(window: Code) -> None:
+    window.open("menu.py", "")
+    rows = menu(window)
     shown = " | ".join(rows.all_inner_texts())
+    window.page.keyboard.press("End")  # a row out of sight is not drawn
+    rows.get_by_text("log").wait_for()
+    shown += " | ".join(rows.all_inner_texts())
     for choice in (
+        "Snooze",
         "in this file",
         "for python",
         "everywhere",

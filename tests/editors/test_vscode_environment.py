@@ -134,6 +134,52 @@ def test_it_asks_once_and_installs_without_a_network_what_it_is_given(root: Path
         assert window.notifications() == []
 
 
+def environment_in(folder: Path) -> Path:
+    """A stand-in for an environment with dg-lsp in it: its interpreter."""
+    interpreter = folder / ".venv" / "bin" / "python"
+    interpreter.parent.mkdir(parents=True)
+    interpreter.write_text(f'#!/bin/sh\nPYTHONPATH={REPOSITORY} exec {sys.executable} "$@"\n')
+    interpreter.chmod(0o755)
+    return interpreter
+
+
+@pytest.mark.parametrize("place", ["ws", "checkout"])
+def test_an_environment_at_hand_is_offered_before_another_is_installed(root: Path, place: str) -> None:
+    settings = installing(wheel(root))
+    with code(root, remote_settings=settings, environment=BARE, checkout=root / "checkout") as window:
+        interpreter = environment_in(root / place)
+        question = (
+            f"dg-lsp needs its server, and {root / place}/.venv has it. Use that, or install another for this"
+            " extension alone (about 1 GB)?"
+        )
+        window.command("dg.restart")
+        window.open("first.py", "")
+        window.wait_for_status("The server is not installed")
+        eventually(lambda: question in window.notifications(), what="the question")
+        window.command("notifications.clearAll")
+        window.command("dg.restart")
+        window.wait_for_status("The server is not installed")
+        assert window.notifications() == []  # it is asked once
+        window.api("void vscode.commands.executeCommand('dg.install')")
+        assert eventually(window.notifications) == [question]
+        window.press("Use it")
+        works(window)
+        assert not storage(window).exists()
+        used = window.api("return vscode.workspace.getConfiguration('dg').inspect('interpreter').globalValue")
+        assert used == str(interpreter)
+
+
+def test_beside_an_environment_at_hand_another_can_be_installed(root: Path) -> None:
+    environment_in(root / "checkout")
+    settings = installing(wheel(root))
+    with code(root, remote_settings=settings, environment=BARE, checkout=root / "checkout") as window:
+        window.open("first.py", "")
+        eventually(window.notifications)
+        window.press("Install another")
+        works(window)
+        assert (storage(window) / "bin" / "python").exists()
+
+
 def test_a_server_that_runs_is_installed_anew_only_by_a_second_yes(root: Path) -> None:
     with code(root, remote_settings=installing(wheel(root)), environment=BARE) as window:
         begin_to_install(window)
@@ -331,6 +377,17 @@ def test_a_server_on_path_has_its_engine_beside_it(root: Path) -> None:
             assert window.notifications() == [f"dg-lsp: there is no dg-engine beside {linked}/dg-lsp."]
             window.command("notifications.clearAll")
             (linked / "dg-lsp").unlink(missing_ok=True)
+
+
+def test_settings_with_their_old_names_get_the_new_ones(root: Path) -> None:
+    old = {"dg.inline.in_comments": False, "dg.function.max_tokens": 77}
+    with code(root, settings=old) as window:
+        window.open("first.py", "")
+        window.wait_until_ready()
+        now = json.loads((root / "data" / "User" / "settings.json").read_text())
+        assert now.items() >= {"dg.inline.inComments": False, "dg.function.maxTokens": 77}.items()
+        assert not now.keys() & old.keys()
+        assert window.notifications() == []
 
 
 def test_a_pause_is_shown_from_the_start(root: Path) -> None:

@@ -75,7 +75,7 @@ _SETTINGS = {
     "editor.wordBasedSuggestions": "off",
     "files.simpleDialog.enable": True,
     "terminal.integrated.gpuAcceleration": "off",  # a canvas has no text to read
-    "dg.inline.deadline_ms": 20000,  # the machine may be busy
+    "dg.inline.deadlineMs": 20000,  # the machine may be busy
 }
 
 
@@ -246,14 +246,15 @@ def code(
     environment: dict[str, str] | None = None,
     extensions: Sequence[Path] = (VSIX,),
     folders: Sequence[str] = (),
+    checkout: Path | None = None,
 ) -> Iterator[Code]:
     """A window over the empty folder `root/ws`, or over several `folders` in it.
 
     Everything of it lies in `root`, which is the engine's runtime folder.
 
     `remote_settings` are those of scope machine; by default the Python of the tests. Where they name no model it is
-    `dg-default`, and no other is offered. Afterwards the editor, the language server and the engine are ended, and no
-    process may be left.
+    `dg-default`, and no other is offered. `checkout` is where the extension was built, as far as it knows. Afterwards
+    the editor, the language server and the engine are ended, and no process may be left.
     """
     remote = {"dg.interpreter": sys.executable} if remote_settings is None else remote_settings
     remote = {"dg.engine.model": "dg-default"} | remote
@@ -275,7 +276,7 @@ def code(
         "OMP_NUM_THREADS": "1",
     }
     try:
-        serving = _serving(root, environ | (environment or {}), extensions)
+        serving = _serving(root, environ | (environment or {}), extensions, checkout)
         with serving as port, _browsing(root, port, opened) as page:
             transport = httpx.HTTPTransport(uds=str(root / "driver.sock"))
             with httpx.Client(transport=transport, base_url="http://driver") as client:
@@ -310,7 +311,7 @@ def processes(runtime: Path) -> dict[int, str]:
 
 
 @contextmanager
-def _serving(root: Path, environ: dict[str, str], extensions: Sequence[Path]) -> Iterator[int]:
+def _serving(root: Path, environ: dict[str, str], extensions: Sequence[Path], checkout: Path | None) -> Iterator[int]:
     """VS Code's own server with extensions (.vsix files) installed; its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -321,6 +322,10 @@ def _serving(root: Path, environ: dict[str, str], extensions: Sequence[Path]) ->
     with (root / "editor.log").open("w") as log:
         install = [f"--install-extension={extension}" for extension in extensions]
         subprocess.run([*command, *install], env=environ, stdout=log, stderr=log, check=True)
+        for note in (root / "ext").glob("dg-lsp.dg-lsp-*/checkout"):
+            note.unlink()
+            if checkout:
+                note.write_text(f"{checkout}\n")
         serve = [*command, "--host=127.0.0.1", f"--port={port}", "--without-connection-token"]
         # What makes a built VS Code take an extension from a folder (the driver).
         serve.append("--enable-smoke-test-driver")

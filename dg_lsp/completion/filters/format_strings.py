@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from dg_lsp.completion.filters.place import Place
-from dg_lsp.context.exclusions import file_path
 from dg_lsp.context.python_version import oldest_python
+from dg_lsp.uris import file_path
 
 _FREE_SINCE = 12
 _MOST = 20

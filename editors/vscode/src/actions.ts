@@ -7,25 +7,32 @@ import {
   type LanguageClient,
 } from "vscode-languageclient/node";
 
-/** The commands of the palette, and the title (or its beginning) of the code action that each one runs. */
-export const FILLS: Readonly<Record<string, string>> = {
-  "dg.fillFunction": "Fill this function",
-  "dg.fillFunctionHoles": "Fill every hole in this function",
-  "dg.fillFileHoles": "Fill every hole in this file",
-  "dg.fillTodo": "Fill this TODO",
-  "dg.fillArm": "Fill this arm",
-  "dg.fillArguments": "Fill the arguments",
-  "dg.fillCondition": "Fill the condition",
-  "dg.rewriteSelection": "Rewrite the selection",
-  "dg.writeDocstring": "Write the docstring",
-  "dg.reroll": "Re-roll the last fill",
+/** The commands of the palette, and the code action that each one runs: its name in the server's data, and what it does. */
+export const FILLS: Readonly<Record<string, Fill>> = {
+  "dg.fillFunction": { name: "function", what: "the cursor in a function without a body" },
+  "dg.fillFunctionHoles": { name: "holes", what: "the cursor in a function with several gaps" },
+  "dg.fillFileHoles": { name: "file", what: "the cursor on a gap: an empty function, an empty case or a TODO" },
+  "dg.fillTodo": { name: "todo", what: "the cursor on a TODO comment that has its lines for itself" },
+  "dg.fillArm": { name: "arm", what: "the cursor in an empty case of a match or switch" },
+  "dg.fillArguments": { name: "arguments", what: "the cursor between the empty brackets of a call" },
+  "dg.fillCondition": { name: "condition", what: "the cursor in an empty condition" },
+  "dg.rewriteSelection": { name: "selection", what: "selected text" },
+  "dg.writeDocstring": { name: "docstring", what: "the cursor on the first line of a function or in its docstring" },
+  "dg.reroll": { name: "reroll", what: "the cursor in the last fill or beside it" },
 };
 
-/** Run the code action called `title` at the selection of `editor`; says so where the server does not offer it there. */
-export async function runAction(client: LanguageClient, editor: TextEditor, title: string): Promise<void> {
-  const action = await offered(client, editor, title);
+interface Fill {
+  /** What the server calls the action. Its title is for people, and may change. */
+  readonly name: string;
+  /** Where it is offered. */
+  readonly what: string;
+}
+
+/** Run a code action at the selection of `editor`; says where it is of use when the server does not offer it there. */
+export async function runAction(client: LanguageClient, editor: TextEditor, { name, what }: Fill): Promise<void> {
+  const action = await offered(client, editor, name);
   if (action === undefined) {
-    void window.showInformationMessage(`dg-lsp: "${title}" is not offered here.`);
+    void window.showInformationMessage(`dg-lsp: this is not offered here: it needs ${what}.`);
     return;
   }
   const resolved = await client.sendRequest(CodeActionResolveRequest.type, action);
@@ -35,12 +42,12 @@ export async function runAction(client: LanguageClient, editor: TextEditor, titl
   }
 }
 
-async function offered(client: LanguageClient, editor: TextEditor, title: string): Promise<CodeAction | undefined> {
+async function offered(client: LanguageClient, editor: TextEditor, name: string): Promise<CodeAction | undefined> {
   const converter = client.code2ProtocolConverter;
   const answer = await client.sendRequest(CodeActionRequest.type, {
     textDocument: converter.asTextDocumentIdentifier(editor.document),
     range: converter.asRange(editor.selection),
     context: { diagnostics: [] },
   });
-  return answer?.find((action): action is CodeAction => !Command.is(action) && action.title.startsWith(title));
+  return answer?.find((action): action is CodeAction => !Command.is(action) && action.data?.name === name);
 }

@@ -1,5 +1,6 @@
-import { realpath } from "node:fs/promises";
+import { readFile, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { type ExtensionContext, workspace } from "vscode";
 import type { Installation } from "./installation";
 import { hasServer, isProgram, onPath, selectedInterpreter } from "./python";
 import { ownSetting, withHome } from "./settings";
@@ -30,6 +31,22 @@ export async function findServer(installation: Installation): Promise<ServerComm
   }
   const own = await installation.interpreter();
   return own === undefined ? undefined : module(own);
+}
+
+/**
+ * A Python with dg-lsp that nobody has named: in the `.venv` of a folder of the workspace, or of the checkout in which
+ * this extension was built (`make vscode` notes it). It is used when the user says so.
+ */
+export async function foundInterpreter(context: ExtensionContext): Promise<string | undefined> {
+  const checkout = await readFile(context.asAbsolutePath("checkout"), "utf8").catch(() => "");
+  const folders = [...(workspace.workspaceFolders ?? []).map((folder) => folder.uri.fsPath), checkout.trim()];
+  for (const folder of folders.filter(Boolean)) {
+    const interpreter = join(folder, ".venv", "bin", "python");
+    if ((await isProgram(interpreter)) && (await hasServer(interpreter))) {
+      return interpreter;
+    }
+  }
+  return undefined;
 }
 
 async function wantedInterpreter(path: string): Promise<ServerCommand> {

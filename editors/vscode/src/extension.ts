@@ -1,16 +1,18 @@
-import { commands, type ExtensionContext, type LogOutputChannel, type TextEditor, window, workspace } from "vscode";
+import { commands, ConfigurationTarget, type ExtensionContext, type LogOutputChannel, type TextEditor, window, workspace } from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
 import { FILLS, runAction } from "./actions";
 import { stopEngine } from "./engine";
-import { findServer, type ServerCommand } from "./environment";
+import { findServer, foundInterpreter, type ServerCommand } from "./environment";
 import { Installation, type Outcome } from "./installation";
 import { showMenu } from "./menu";
 import { chooseModel, offerModel } from "./modelPicker";
 import { Pause } from "./pause";
 import { endAll, ending, NEUTRAL_FOLDER } from "./processes";
-import { askOnce, confirmAnew, problem, tell } from "./questions";
+import { ask, askOnce, type Choice, confirmAnew, problem, tell } from "./questions";
+import { renameSettings } from "./renamed";
 import { Server } from "./server";
 import { engineUrl } from "./settings";
+import { toggleSnooze } from "./snooze";
 import { Status } from "./status";
 
 let extension: Extension | undefined;
@@ -33,7 +35,7 @@ class Extension {
   private readonly server = new Server(this.output, this.status, this.pause);
   private readonly installation: Installation;
   private command: ServerCommand | undefined;
-  private starts: Promise<void> = Promise.resolve();
+  private starts: Promise<void> = renameSettings(this.output);
   private installing: Promise<Outcome> | undefined;
 
   constructor(private readonly context: ExtensionContext) {
@@ -79,7 +81,8 @@ class Extension {
       void this.installation.lock.whenFree().then(() => this.start());
     } else {
       this.status.set({ busy: false, message: "The server is not installed: click to install it", kind: "Inactive" });
-      void askOnce(this.context.globalState).then((yes) => (yes ? this.installWanted() : undefined));
+      const found = await foundInterpreter(this.context);
+      void askOnce(this.context.globalState, found).then((choice) => this.take(choice, found));
     }
   }
 
@@ -90,21 +93,26 @@ class Extension {
 
   private register(): void {
     const handlers: Record<string, () => unknown> = {
-      "dg.menu": () => showMenu(this.status, this.pause),
+      "dg.menu": () => showMenu(this.status, this.pause, this.server.running),
+      "dg.suggest": () =>
+        this.inEditor(() => this.withServer(() => commands.executeCommand("editor.action.inlineSuggest.trigger"))),
+      "dg.toggleSnooze": () => this.withServer(toggleSnooze),
       "dg.install": () => this.installWanted(),
       "dg.restart": () => this.start(),
       "dg.stopEngine": () => stopEngine(this.command, this.output),
       "dg.log": () => this.output.show(),
       "dg.settings": () => commands.executeCommand("workbench.action.openSettings", "@ext:dg-lsp.dg-lsp"),
-      "dg.doctor": () => this.doctor(),
+      // The option only where it is set: an older server does not know it.
+      "dg.doctor": () => this.inTerminal("doctor", ...(engineUrl() === "" ? [] : [`--engine-url=${engineUrl()}`])),
+      "dg.stats": () => this.inTerminal("stats"),
       "dg.chooseModel": () => this.withServer(chooseModel),
       "dg.why": () => this.why(),
       "dg.pauseFile": () => this.inEditor(({ document }) => this.pause.toggleFile(document)),
       "dg.pauseLanguage": () => this.inEditor(({ document }) => this.pause.toggleLanguage(document)),
       "dg.pause": () => this.pause.toggleAll(),
     };
-    for (const [command, title] of Object.entries(FILLS)) {
-      handlers[command] = () => this.inEditor((editor) => this.withServer((client) => runAction(client, editor, title)));
+    for (const [command, fill] of Object.entries(FILLS)) {
+      handlers[command] = () => this.inEditor((editor) => this.withServer((client) => runAction(client, editor, fill)));
     }
     for (const [command, handler] of Object.entries(handlers)) {
       this.context.subscriptions.push(commands.registerCommand(command, handler));
@@ -128,19 +136,32 @@ class Extension {
     );
   }
 
-  /** Install, unless another window has done it since; in the place of a server that runs only by a second yes. */
-  private async installWanted(): Promise<void> {
-    if (this.installing === undefined) {
-      if (this.command === undefined) {
-        await this.start();
-        if (this.server.running) {
-          return;
-        }
-      } else if (this.server.running && !(await confirmAnew())) {
-        return;
-      }
+  /** Use the Python that was found, from now on in every window, or install another server. */
+  private async take(choice: Choice, found: string | undefined): Promise<void> {
+    if (choice === "use") {
+      // What follows the setting starts the server.
+      await workspace.getConfiguration("dg").update("interpreter", found, ConfigurationTarget.Global);
+    } else if (choice === "install" && !(await this.startedMeanwhile())) {
+      await this.install();
     }
-    await this.install();
+  }
+
+  /** Install; in the place of a server that runs only by a second yes, and beside one that was found by a choice. */
+  private async installWanted(): Promise<void> {
+    if (this.installing || (this.server.running && (await confirmAnew()))) {
+      await this.install();
+    } else if (!this.server.running && !(await this.startedMeanwhile())) {
+      const found = await foundInterpreter(this.context);
+      await this.take(found === undefined ? "install" : await ask(found), found);
+    }
+  }
+
+  /** Whether a server could be started after all: another window may have installed it since. */
+  private async startedMeanwhile(): Promise<boolean> {
+    if (this.command === undefined && this.installing === undefined) {
+      await this.start();
+    }
+    return this.server.running !== undefined;
   }
 
   /** One at a time: who asks meanwhile waits for the first. */
@@ -170,15 +191,14 @@ class Extension {
     return this.installation.install();
   }
 
-  private doctor(): void {
+  /** Run a subcommand of dg-lsp where its output can be read. */
+  private inTerminal(subcommand: string, ...options: string[]): void {
     if (this.command === undefined) {
       void window.showInformationMessage("dg-lsp: the server is not installed.");
       return;
     }
-    // Only where it is set: an older server does not know the option.
-    const elsewhere = engineUrl() === "" ? [] : [`--engine-url=${engineUrl()}`];
-    const words = [this.command.program, ...this.command.args, "doctor", ...elsewhere];
-    const terminal = window.createTerminal({ name: "dg-lsp doctor", cwd: NEUTRAL_FOLDER });
+    const words = [this.command.program, ...this.command.args, subcommand, ...options];
+    const terminal = window.createTerminal({ name: `dg-lsp ${subcommand}`, cwd: NEUTRAL_FOLDER });
     terminal.show();
     terminal.sendText(words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" "));
   }

@@ -1,7 +1,7 @@
 import { ConfigurationTarget, type Disposable, EventEmitter, type TextDocument, workspace } from "vscode";
 
 const ALL = "inline.enabled";
-const LANGUAGES = "inline.disabled_languages";
+const LANGUAGES = "inline.disabledLanguages";
 
 /** Where ghost text that nobody asked for is paused: in files, for this session; in a language or everywhere, by settings. */
 export class Pause implements Disposable {

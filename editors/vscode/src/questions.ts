@@ -1,7 +1,10 @@
+import { dirname } from "node:path";
 import { commands, type Memento, window } from "vscode";
 import { needsEngine, type Outcome } from "./installation";
 
 const ASKED = "askedToInstall";
+/** The last Python that was found and offered. */
+const OFFERED = "offeredInterpreter";
 
 /** What the user is told where the server could not be installed; the button helps on. */
 interface Problem {
@@ -36,15 +39,29 @@ export async function tell({ message, button, help }: Problem): Promise<void> {
   }
 }
 
-/** Ask, once on a machine, whether the server shall be installed. */
-export async function askOnce(memory: Memento): Promise<boolean> {
-  if (memory.get(ASKED)) {
-    return false;
+export type Choice = "use" | "install" | undefined;
+
+/** Ask for the server: once on a machine whether to install one, and once for each that was `found`. */
+export async function askOnce(memory: Memento, found: string | undefined): Promise<Choice> {
+  const [key, value] = found === undefined ? [ASKED, true] : [OFFERED, found];
+  if (memory.get(key) === value) {
+    return undefined;
   }
-  await memory.update(ASKED, true);
+  await memory.update(key, value);
+  return ask(found);
+}
+
+/** Ask whether to install the server, or to use the Python that was `found` to have it. */
+export async function ask(found: string | undefined): Promise<Choice> {
   const size = needsEngine() ? "1 GB" : "100 MB";
-  const question = `dg-lsp needs its server: a Python environment of about ${size}, made for this extension alone.`;
-  return (await window.showInformationMessage(question, "Install", "Not now")) === "Install";
+  if (found === undefined) {
+    const question = `dg-lsp needs its server: a Python environment of about ${size}, made for this extension alone.`;
+    return (await window.showInformationMessage(question, "Install", "Not now")) === "Install" ? "install" : undefined;
+  }
+  const folder = dirname(dirname(found));
+  const question = `dg-lsp needs its server, and ${folder} has it. Use that, or install another for this extension alone (about ${size})?`;
+  const answer = await window.showInformationMessage(question, "Use it", "Install another", "Not now");
+  return answer === "Use it" ? "use" : answer === "Install another" ? "install" : undefined;
 }
 
 /** Ask whether an environment shall be made although a server runs. */

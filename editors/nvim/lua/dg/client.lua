@@ -72,7 +72,7 @@ function M.executable()
   if program and vim.fn.executable(program) == 1 then
     return true
   end
-  local hint = 'put it on PATH (`make demo` installs it to .venv/bin) or name it: setup{ cmd = { "/path/to/dg-lsp" } }'
+  local hint = 'run `make install` in its repository or name it: setup{ cmd = { "/path/to/dg-lsp" } }'
   M.say(('the server `%s` was not found; %s'):format(program or '', hint), vim.log.levels.ERROR)
   return false
 end

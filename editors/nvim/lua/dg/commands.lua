@@ -1,12 +1,14 @@
 --- `:Dg` and its subcommands.
 local client = require('dg.client')
+local requests = require('dg.requests')
 
 local M = {}
 
 ---@class dg.Command
 ---@field help string
----@field arguments? string[]
----@field run fun(argument?: string)
+---@field arguments? string[] The words that it takes.
+---@field number? string What the number is that it takes.
+---@field run fun(argument?: string, range?: integer[])
 
 --- A scratch window with lines of text, closed with `q`.
 local function show(title, lines)
@@ -17,64 +19,6 @@ local function show(title, lines)
   vim.bo[buf].buftype, vim.bo[buf].bufhidden, vim.bo[buf].swapfile = 'nofile', 'wipe', false
   vim.bo[buf].modifiable = false
   vim.keymap.set('n', 'q', '<Cmd>bwipeout<CR>', { buffer = buf })
-end
-
---- The server of the current buffer; without one the user is told why.
-local function server()
-  local buf = vim.api.nvim_get_current_buf()
-  local found = client.get(buf)
-  if found then
-    return found
-  end
-  local filetype = vim.bo[buf].filetype
-  if not client.get() then
-    client.say('the server does not run: `:Dg start`, and `:checkhealth dg` if it ends at once', vim.log.levels.WARN)
-  elseif not vim.tbl_contains(require('dg.config').options.filetypes, filetype) then
-    client.say(('not used for the filetype "%s": add it to setup{ filetypes }'):format(filetype), vim.log.levels.WARN)
-  else
-    client.say('the server does not serve this buffer: save it to a file and `:edit` it again', vim.log.levels.WARN)
-  end
-end
-
-local function ask(method, params, on_result)
-  local of = server()
-  if not of then
-    return
-  end
-  client.request(of, method, params, function(failure, result)
-    if failure then
-      client.say(failure.message, vim.log.levels.ERROR)
-    elseif on_result then
-      on_result(result)
-    end
-  end, vim.api.nvim_get_current_buf())
-end
-
-local function explain()
-  -- The server itself shows the latest reason.
-  ask('workspace/executeCommand', { command = 'dg.explain', arguments = { vim.uri_from_bufnr(0) } })
-end
-
-local function status()
-  ask('dg/status', vim.empty_dict(), function(it)
-    local p50 = it.latency_ms.fills > 0 and it.latency_ms.p50
-    local latency = p50 and (', %.0f ms a suggestion (p50)'):format(p50) or ''
-    local automatic = require('dg.suggest').on(vim.api.nvim_get_current_buf()) and 'on' or 'off'
-    client.say(('%s%s; automatic suggestions are %s here'):format(it.message, latency, automatic))
-  end)
-end
-
-local function fill()
-  if not server() then
-    return
-  end
-  vim.lsp.buf.code_action({
-    context = { only = { 'refactor.rewrite' }, diagnostics = {} },
-    filter = function(action)
-      return vim.startswith(action.title, 'Fill this function')
-    end,
-    apply = true,
-  })
 end
 
 local function doctor()
@@ -122,7 +66,7 @@ local function model(what)
     require('dg.model').stop()
     return
   end
-  local of = server()
+  local of = requests.server()
   if of then
     require('dg.model').choose(of)
   end
@@ -149,8 +93,8 @@ local commands = {
   model = { help = 'choose a model, or stop its download', arguments = { 'stop' }, run = model },
   enable = { help = 'suggestions come by themselves: everywhere, or here', arguments = WHERE, run = switch(true) },
   disable = { help = 'suggestions come on request alone: everywhere, or here', arguments = WHERE, run = switch(false) },
-  status = { help = 'how the server is', run = status },
-  explain = { help = 'why there was no suggestion', run = explain },
+  status = { help = 'how the server is', run = requests.status },
+  explain = { help = 'why there was no suggestion', run = requests.explain },
   log = {
     help = 'what the server logged',
     run = function()
@@ -158,7 +102,18 @@ local commands = {
     end,
   },
   doctor = { help = 'what is wrong with the installation', run = doctor },
-  fill = { help = 'fill the empty function around the cursor', run = fill },
+  fill = { help = 'fill the empty function around the cursor', run = requests.fill },
+  rewrite = {
+    help = 'put another text in the place of the selection',
+    run = function(_, range)
+      requests.rewrite(range)
+    end,
+  },
+  snooze = {
+    help = 'no suggestions by themselves for 10 minutes, or more; 0 ends it',
+    number = 'MINUTES',
+    run = requests.snooze,
+  },
   watch = {
     help = 'fill the hole at the cursor and show every step',
     arguments = { 'accept', 'stop' },
@@ -173,8 +128,8 @@ commands.help = {
   run = function()
     local lines = {}
     for _, name in ipairs(M.names()) do
-      local arguments = commands[name].arguments
-      local shown = name .. (arguments and (' [%s]'):format(table.concat(arguments, '|')) or '')
+      local arguments = commands[name].number or table.concat(commands[name].arguments or {}, '|')
+      local shown = name .. (arguments ~= '' and (' [%s]'):format(arguments) or '')
       table.insert(lines, (':Dg %-26s %s'):format(shown, commands[name].help))
     end
     show('help', lines)
@@ -189,20 +144,29 @@ function M.names()
   return names
 end
 
---- Run `:Dg` with its words.
+--- Whether a command takes an argument.
+local function takes(command, argument)
+  if command.number then
+    return tonumber(argument) ~= nil
+  end
+  return vim.tbl_contains(command.arguments or {}, argument)
+end
+
+--- Run `:Dg` with its words. With a range and without words the selection is rewritten.
 ---@param words string[]
-function M.run(words)
-  local name, argument = words[1] or 'help', words[2]
+---@param range? integer[] The first and the last line.
+function M.run(words, range)
+  local name, argument = words[1] or (range and 'rewrite' or 'help'), words[2]
   local command = commands[name]
   if not command then
     client.say(('there is no `:Dg %s`: see `:Dg help`'):format(name), vim.log.levels.WARN)
-  elseif #words > 2 or (argument and not vim.tbl_contains(command.arguments or {}, argument)) then
-    local takes = command.arguments and table.concat(command.arguments, ' or ') or 'nothing'
-    client.say(('`:Dg %s` takes %s'):format(name, takes), vim.log.levels.WARN)
+  elseif #words > 2 or (argument and not takes(command, argument)) then
+    local what = command.number or table.concat(command.arguments or { 'nothing' }, ' or ')
+    client.say(('`:Dg %s` takes %s'):format(name, what), vim.log.levels.WARN)
   elseif name ~= 'help' and not require('dg').ready then
     client.say('call `require("dg").setup()` in your init.lua first', vim.log.levels.ERROR)
   else
-    command.run(argument)
+    command.run(argument, range)
   end
 end
 

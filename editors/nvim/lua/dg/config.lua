@@ -31,6 +31,20 @@ M.actions = { 'accept', 'accept_word', 'accept_line', 'next', 'prev', 'trigger',
 ---@type dg.Options
 M.options = vim.deepcopy(M.defaults)
 
+--- How the server is started where the user says nothing: as it is found on PATH, else in the environment of the
+--- checkout in which this plugin lies.
+---@return string[]
+local function found_cmd()
+  local program = M.defaults.cmd[1]
+  if vim.fn.executable(program) == 0 then
+    local here = debug.getinfo(1, 'S').source:sub(2)
+    local checkout = vim.fn.fnamemodify(vim.uv.fs_realpath(here) or here, ':p:h:h:h:h:h')
+    local own = vim.fs.joinpath(checkout, '.venv', 'bin', program)
+    program = vim.fn.executable(own) == 1 and own or program
+  end
+  return { program }
+end
+
 --- Take the user's options over the defaults. Raises an error that names the wrong one.
 ---@param given? table
 function M.set(given)
@@ -55,7 +69,7 @@ function M.set(given)
       error(('dg: `keys.%s` takes a key such as "<C-l>"; for none leave it out'):format(action), 0)
     end
   end
-  M.options = vim.tbl_extend('force', vim.deepcopy(M.defaults), given)
+  M.options = vim.tbl_extend('force', vim.deepcopy(M.defaults), { cmd = found_cmd() }, given)
 end
 
 --- How `dg-lsp doctor` is run: with the engine elsewhere that the settings name, nested or by a key with a dot.

@@ -32,7 +32,7 @@ local function server(cmd)
   local path = vim.fn.exepath(cmd[1] or '')
   if path == '' then
     health.error(('`%s` was not found'):format(cmd[1] or ''), {
-      '`make demo` in dg-lsp installs it to .venv/bin; put that on PATH',
+      'run `make install` in its repository, which installs it and puts it on PATH',
       'or name it: require("dg").setup({ cmd = { "/path/to/dg-lsp" } })',
     })
     return

@@ -49,6 +49,8 @@ function M.text()
   local status = M.of(require('dg.client').get(buf))
   if not status then
     return ''
+  elseif vim.startswith(status.message, 'snoozed') then
+    return 'dg ' .. status.message
   elseif status.kind ~= 'Normal' then
     return 'dg ' .. status.kind:lower()
   elseif not vim.startswith(status.message, 'Ready') then
