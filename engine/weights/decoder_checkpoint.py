@@ -74,10 +74,15 @@ def open_checkpoint(path: Path) -> DecoderCheckpoint:
 
 
 def _read_state(file: Path) -> dict[str, Tensor] | None:
-    """Converted tensors, mapped and not copied; None where there are none or they cannot be read."""
+    """Converted tensors; None where there are none or they cannot be read.
+
+    Matrices are mapped: they are forgotten once they are packed. Vectors are copied, for a single one that is still
+    mapped keeps the whole file in memory.
+    """
     try:
         with safe_open(file, framework="pt") as state:
-            return {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118 (safe_open is no mapping)
+            tensors = {name: state.get_tensor(name) for name in state.keys()}  # noqa: SIM118 (safe_open is no mapping)
+            return {name: tensor if tensor.dim() > 1 else tensor.clone() for name, tensor in tensors.items()}
     except (OSError, SafetensorError):
         return None
 
