@@ -194,7 +194,7 @@ CASES = [
     Case("4", "--stdio --clientProcessId=PID", _client_process),
     *(Case("11", f"{TERMINAL}, {what}", partial(_address, what)) for what in ("by hand", "resolve", "dg.explain")),
     Case("12a", "half a surrogate pair in a prompt", partial(_post, HALF, 200, "")),
-    Case("12a", "no prompt", partial(_post, b'{"suffix": ""}', 400, "'prompt'")),
+    Case("12a", "no prompt", partial(_post, b'{"suffix": ""}', 400, "field 'prompt'")),
     Case("12b", '"id": null', _null_id),
     Case("12c", "the runtime folder is deleted", _deleted_folder),
 ]
