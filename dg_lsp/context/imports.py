@@ -10,7 +10,8 @@ from pathlib import Path
 from dg_lsp.positions import with_newlines
 
 _IMPORT = re.compile(
-    r"^[ \t]*(?:from[ \t]+(?P<module>[\w.]+)[ \t]+import[ \t]*(?P<names>\([^()]*\)|.*)|import[ \t]+(?P<plain>.*))$",
+    r"^[ \t]*(?:from[ \t]+(?P<module>[\w.]+)[ \t]+import[ \t]*(?P<names>\([^()]*\)[ \t]*|.*)"
+    r"|import[ \t]+(?P<plain>.*))$",
     re.MULTILINE,
 )
 _NAME = re.compile(r"(\w[\w.]*)(?:\s+as\s+\w+)?")
@@ -35,8 +36,8 @@ def imported_files(text: str, path: Path, folder: Path) -> list[Path]:
 
 def _imports(text: str) -> Iterator[tuple[str, list[str]]]:
     """Each module that is named, and what is taken from it."""
-    for found in _IMPORT.finditer(with_newlines(text[:_MAX_TEXT])):
-        names = _NAME.findall(_COMMENT.sub("", found["names"] or found["plain"] or ""))
+    for found in _IMPORT.finditer(_COMMENT.sub("", with_newlines(text[:_MAX_TEXT]))):
+        names = _NAME.findall(found["names"] or found["plain"] or "")
         if found["module"]:
             yield found["module"], names
         else:

@@ -18,8 +18,8 @@ _MARKS = ("@", "#", "//", "/*", "*")
 """How comments and attributes begin, which belong to what stands below them."""
 _GOES_ON = (")", "]", "}", "{")
 """How a line begins that goes on with one above it that stands as deep."""
-_LONGEST = 400
-"""Lines of a block that are looked at."""
+_LONGEST, _MAX_BYTES = 400, 64 * 1024
+"""Lines of a block that are looked at, and what is parsed at once."""
 
 
 def trees_alone(snapshot: Snapshot, first: int) -> Iterator[Tree]:
@@ -32,12 +32,16 @@ def trees_alone(snapshot: Snapshot, first: int) -> Iterator[Tree]:
     around = [(line, line) for line in edges if not marked <= line <= last]
     for lines in ([*around, (marked, last)], [*around, (first, last)], [(first, last)]):
         ranges = [_range(snapshot, *part) for part in sorted(lines)]
-        yield Parser(language, included_ranges=ranges).parse(source)
+        if sum(part.end_byte - part.start_byte for part in ranges) <= _MAX_BYTES:
+            yield Parser(language, included_ranges=ranges).parse(source)
 
 
 def blocks_around(snapshot: Snapshot, line: int) -> Iterator[tuple[int, int]]:
-    """The first and last lines of the blocks that a line lies in, from the innermost on."""
-    return ((first, _last(snapshot, first)) for first in _heads(snapshot, line))
+    """Where the blocks begin and end that a line lies in, from the innermost on; no longer ones than are parsed."""
+    for first in _heads(snapshot, line):
+        start, end = snapshot.line_start(first), snapshot.line_end(_last(snapshot, first))
+        if end - start <= _MAX_BYTES:
+            yield start, end
 
 
 def heads_near(snapshot: Snapshot, first: int, last: int) -> list[int]:
@@ -59,6 +63,8 @@ def _heads(snapshot: Snapshot, line: int) -> Iterator[int]:
     text = snapshot.line_text(line).strip()
     depth = _depth(snapshot, line) + text.startswith(_GOES_ON)
     for above in range(line - 1, reach, -1):
+        if not depth:
+            return
         text = snapshot.line_text(above).strip()
         if text and _depth(snapshot, above) < depth and not text.startswith((*_MARKS, *_GOES_ON)):
             depth = _depth(snapshot, above)
@@ -86,9 +92,10 @@ def _last(snapshot: Snapshot, first: int) -> int:
 def _with_marks(snapshot: Snapshot, line: int) -> int:
     """The first of the comments and attributes right above a line."""
     depth = _depth(snapshot, line)
-    while line > 0 and _depth(snapshot, line - 1) == depth and snapshot.line_text(line - 1).lstrip().startswith(_MARKS):
-        line -= 1
-    return line
+    for above in range(line - 1, max(line - _LONGEST, -1), -1):
+        if _depth(snapshot, above) != depth or not snapshot.line_text(above).lstrip().startswith(_MARKS):
+            return above + 1
+    return max(line - _LONGEST + 1, 0)
 
 
 def _depth(snapshot: Snapshot, line: int) -> int:

@@ -21,8 +21,8 @@ _ASKED_FOR = re.compile(r"TODO|FIXME|\b(?:todo|unimplemented)!")
 def arm_range(snapshot: Snapshot, arm: Node) -> Span | None:
     """The range to fill in an arm that is empty or a stub; None when it is written, or empty on purpose.
 
-    On purpose is an arm that falls through to the next one, one that only leaves the switch, one that returns
-    nothing, and an empty `default` or `_`.
+    Written is also what does not parse yet. On purpose is an arm that falls through to the next one, one that only
+    leaves the switch, one that returns nothing, and an empty `default` or `_`.
     """
     mark = next((child for child in arm.children if child.type in (":", "=>", "->")), None)
     if mark is None:  # Java keeps the colon beside its label
@@ -38,7 +38,8 @@ def arm_range(snapshot: Snapshot, arm: Node) -> Span | None:
     left = [node for node in inner if node.type != "break_statement"]
     if left:
         return None if any(map(_returns, left)) else stub_range(snapshot, left)
-    follows = arm.next_named_sibling is not None and snapshot.language_id in _FALLS_THROUGH
+    below = arm.next_named_sibling
+    follows = below is not None and (below.is_error or snapshot.language_id in _FALLS_THROUGH)  # or is begun
     if inner or follows:
         return None
     start = snapshot.offset_of_byte(mark.end_byte)

@@ -69,6 +69,8 @@ class _Base:
 _parsed: WeakKeyDictionary[Snapshot, Parsed | Future[Parsed]] = WeakKeyDictionary()
 _bases: dict[str, _Base] = {}
 _given_up: dict[str, float] = {}
+_slow: set[str] = set()
+"""Documents whose short text took too long: it is not parsed at once until it does not."""
 _waiting: WeakValueDictionary[str, Future[Parsed]] = WeakValueDictionary()  # a tree goes with its snapshot
 _thread = ThreadPoolExecutor(1, thread_name_prefix="parser")
 
@@ -93,9 +95,7 @@ def tree_or_reason(snapshot: Snapshot) -> Parsed:
     return known
 
 
-def reparsed(
-    tree: Tree, language: Language, old: bytes, new: bytes, edit: tuple[int, int, int], max_s: float
-) -> Tree | None:
+def reparsed(tree: Tree, language: Language, old: bytes, new: bytes, edit: Edit, max_s: float) -> Tree | None:
     """The tree of `new`, which is `old`, the text of `tree`, with `old[start:old_end]` made `new[start:new_end]`.
 
     None when it takes longer than `max_s` of the processor's time, which only a longer text is asked to keep.
@@ -110,7 +110,9 @@ def reparsed(
         old_end_point=_point(old, old_end),
         new_end_point=_point(new, new_end),
     )
-    return _parsed_in_time(language, new, edited, max_s)
+    if len(new) <= _SHORT:
+        return Parser(language).parse(new, edited)
+    return _parsed_bit_by_bit(language, new, edited, max_s)
 
 
 def _begun(snapshot: Snapshot) -> Parsed | Future[Parsed]:
@@ -120,7 +122,7 @@ def _begun(snapshot: Snapshot) -> Parsed | Future[Parsed]:
     if len(snapshot.utf8) > MAX_PARSE_BYTES:
         size = len(snapshot.utf8) / 1024**2
         return f"the file is too large to parse ({size:.1f} MiB): files up to {MAX_PARSE_BYTES // 1024**2} MiB are"
-    if len(snapshot.utf8) <= _SHORT or not _on_event_loop():
+    if _is_short(snapshot) or not _on_event_loop():
         return _parse(snapshot, language)
     given_up = _given_up.get(snapshot.uri)
     if given_up is not None and time.monotonic() < given_up + _AGAIN_S:
@@ -142,14 +144,21 @@ def _parse_in_thread(snapshot: Snapshot, language: Language) -> Future[Parsed]:
     return work
 
 
+def _is_short(snapshot: Snapshot) -> bool:
+    return len(snapshot.utf8) <= _SHORT and snapshot.uri not in _slow
+
+
 def _parse(snapshot: Snapshot, language: Language) -> Parsed:
-    if len(snapshot.utf8) > _SHORT and (tree := _parse_edited(snapshot, language, MAX_PARSE_S)):
-        return tree
-    source = source_of(snapshot)
-    tree = _parsed_in_time(language, source, None, MAX_PARSE_S)
-    if tree is None:
+    at_once = _is_short(snapshot)
+    if not at_once and (edited := _parse_edited(snapshot, language, MAX_PARSE_S)):
+        return edited
+    source, begun = source_of(snapshot), time.thread_time()
+    tree = Parser(language).parse(source) if at_once else _parsed_bit_by_bit(language, source, None, MAX_PARSE_S)
+    if tree is None or time.thread_time() - begun > MAX_PARSE_S:
         _given_up[snapshot.uri] = time.monotonic()
+        _slow.add(snapshot.uri)
         return _too_slow()
+    _slow.discard(snapshot.uri)
     return _kept(snapshot, _Base(language, source, tree, 0.0))
 
 
@@ -190,10 +199,9 @@ def source_of(snapshot: Snapshot) -> bytes:
     return source if source.count(b"\r") == source.count(b"\r\n") else _LONE_CR.sub(b"\n", source)
 
 
-def _parsed_in_time(language: Language, source: bytes, base: Tree | None, max_s: float) -> Tree | None:
+def _parsed_bit_by_bit(language: Language, source: bytes, base: Tree | None, max_s: float) -> Tree | None:
+    """The tree of a text, whose parsing lets others go on and is given up in the end: for its memory see `_CHUNK`."""
     parse = Parser(language).parse  # it takes no None for a tree
-    if len(source) <= _SHORT:  # without the callback, for its memory: see `_CHUNK`
-        return parse(source, base) if base else parse(source)
     pause = end = time.thread_time() + max_s
     if threading.current_thread() is not threading.main_thread():
         pause = time.thread_time() + _WORK_S

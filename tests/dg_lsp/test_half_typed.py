@@ -34,6 +34,14 @@ BODIES = {
     "java": ("class A {\n    int f(int a) {\n        %s\n    }\n\n    int g(int b) {\n        return b;\n    }\n}\n",),
 }
 
+ARMS = {
+    "python": "match x:\n    case 1:\n        %s\n    case 2:\n        return 3\n",
+    "javascript": "switch (x) {\n  case 1:\n    %s\n  case 2:\n    return 3;\n}\n",
+    "rust": "fn f() { match x {\n    1 => { %s }\n    2 => 3,\n} }\n",
+    "go": "package a\n\nfunc f() int {\n\tswitch x {\n\tcase 1:\n\t\t%s\n\tcase 2:\n\t\treturn 3\n\t}\n}\n",
+    "c": "int f() { switch (x) {\n  case 1:\n    %s\n  case 2:\n    return 3;\n} }\n",
+}
+
 BROKEN = {
     "python": (
         "class ",
@@ -67,6 +75,12 @@ def test_a_begun_body_is_not_taken_for_an_empty_one(language: str, form: str, bo
     found = functions(document, 0, len(document.text))
     assert [function.name for function in found if function.stub] == []
     assert holes_in(document) == []
+
+
+@pytest.mark.parametrize("body", BEGUN)
+@pytest.mark.parametrize("language", ARMS)
+def test_a_begun_arm_is_not_taken_for_an_empty_one(language: str, body: str) -> None:
+    assert [hole for hole in holes_in(snapshot(language, ARMS[language] % body)) if hole.kind == "arm"] == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

@@ -49,11 +49,12 @@ def test_a_closure_over_several_lines_is_still_to_be_written(end: str) -> None:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_every_import_of_a_file_is_found(end: str, tmp_path: Path) -> None:
-    for name in ("a", "b", "c"):
+    (tmp_path / "b").mkdir()
+    for name in ("a", "b/x", "b/y", "c"):
         (tmp_path / f"{name}.py").touch()
-    text = "import a\nfrom b import (  # both\n    x,\n    y\n)\nimport c  # last\n".replace("\n", end)
+    text = "import a\nfrom b import (  # both (no more)\n    x,\n    y\n)  # end\nimport c  # last\n".replace("\n", end)
     found = imported_files(text, tmp_path / "main.py", tmp_path)
-    assert [file.name for file in found] == ["a.py", "b.py", "c.py"]
+    assert [file.name for file in found] == ["a.py", "x.py", "y.py", "c.py"]
 
 
 @pytest.mark.parametrize("end", ENDS)

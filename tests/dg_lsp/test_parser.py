@@ -29,6 +29,7 @@ URI = "file:///long.py"
 def _nothing_known() -> None:
     parser._bases.clear()
     parser._given_up.clear()
+    parser._slow.clear()
 
 
 def test_on_the_event_loop_a_long_text_has_no_tree_until_the_thread_made_it() -> None:
@@ -182,3 +183,20 @@ def shape(node: Node) -> list[tuple[str, int, int]]:
         nodes.append((node.type, node.start_byte, node.end_byte))
         waiting += node.children
     return nodes
+
+
+def test_a_short_text_that_takes_too_long_holds_the_event_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = [Snapshot(URI, "python", n, f"x = 1\n# {n}\n") for n in range(3)]
+    monkeypatch.setattr(parser, "MAX_PARSE_S", 0.0)
+    why = "the file takes longer than 0.0 s to parse"
+    assert why_no_tree(versions[0]) == why
+
+    async def ask(version: Snapshot) -> str | None:
+        return why_no_tree(version)
+
+    assert asyncio.run(ask(versions[1])) == why
+    monkeypatch.setattr(parser, "MAX_PARSE_S", 10.0)
+    monkeypatch.setattr(parser, "_AGAIN_S", 0.0)
+    assert asyncio.run(ask(versions[2])) == NOT_YET
+    assert parse(versions[2])
+    assert asyncio.run(ask(Snapshot(URI, "python", 3, "x = 1\n"))) is None

@@ -19,7 +19,7 @@ from lsp_session import (
 )
 
 NOWHERE = {"line": None, "character": None}
-ACTIONS = ["Fill this function `area`", "Write the docstring of `area`", "Fill every hole in this file"]
+ACTIONS = ["Fill this function `area`", "Write a docstring for `area`", "Fill all gaps in this file"]
 
 
 def titles(server: LspSession, context: Any) -> list[str]:

@@ -46,10 +46,9 @@ def syntax_gate(text: str, place: Place) -> str:
 def _is_sound_alone(text: str, place: Place) -> bool | None:
     """Whether the text fits the block around its hole; None where none is in order with a plain name in the hole."""
     snapshot, hole, language = place.snapshot, place.hole, grammar(place.language)
-    for first, last in blocks_around(snapshot, snapshot.line_at(hole.start)):
-        if language and hole.end <= snapshot.line_end(last):
-            head = snapshot.text[snapshot.line_start(first) : hole.start] + place.typed
-            tail = snapshot.text[hole.end : snapshot.line_end(last)]
+    for start, end in blocks_around(snapshot, snapshot.line_at(hole.start)):
+        if language and hole.end <= end:
+            head, tail = snapshot.text[start : hole.start] + place.typed, snapshot.text[hole.end : end]
             blocks = (with_newlines(f"{head}{middle}{tail}\n") for middle in (PLAIN_NAME, text))
             named, filled = (Parser(language).parse(block.encode("utf-8", "replace")) for block in blocks)
             if not named.root_node.has_error:
