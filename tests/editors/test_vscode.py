@@ -228,7 +228,7 @@ def test_the_menu_offers_what_can_be_done(window: Code) -> None:
     rows = menu(window)
     shown = " | ".join(rows.all_inner_texts())
     window.page.keyboard.press("End")  # a row out of sight is not drawn
-    rows.get_by_text("log").wait_for()
+    rows.get_by_text("Show the log").wait_for()
     shown += " | ".join(rows.all_inner_texts())
     for choice in (
         "Snooze",

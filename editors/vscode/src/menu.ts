@@ -17,6 +17,8 @@ export async function showMenu(status: Status, pause: Pause, client: LanguageCli
     told.then((known) => choices(pause, document, known)),
     options,
   );
+  // A click on the status bar has taken the focus from the text; what is chosen may take it further.
+  await commands.executeCommand("workbench.action.focusActiveEditorGroup");
   await chosen?.run?.();
 }
 
