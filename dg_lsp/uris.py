@@ -13,7 +13,7 @@ _DRIVE = re.compile(r"/?([A-Za-z]):(?=[/\\]|$)")
 def file_path(uri: str) -> Path | None:
     """The file of a URI, that of a notebook for its cells; None for a document that is no file on this machine."""
     scheme, server, text = _split(uri)
-    if scheme not in ("file", "vscode-notebook-cell") or "\0" in text:
+    if scheme not in ("file", "vscode-notebook-cell") or "\0" in server + text:
         return None
     path = Path(os.path.normpath(text if server in ("", "localhost") else f"//{server}{text}"))
     return path if path.is_absolute() else None
@@ -26,7 +26,7 @@ def _split(uri: str) -> tuple[str, str, str]:
         scheme, server, text = parts.scheme, parts.netloc, unquote(parts.path)
     except ValueError:  # brackets in the server's place, as in term://[bash]/1
         scheme, server, text = "", "", unquote(uri)
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    server, text = (part.encode("utf-8", "replace").decode("utf-8") for part in (server, text))
     if drive := _DRIVE.match(text):
         text = f"{drive[1].lower()}:{text[drive.end() :]}".replace("\\", "/")
     return scheme, server, text

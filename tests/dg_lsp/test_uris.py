@@ -35,6 +35,8 @@ URIS = st.text(max_size=20) | st.builds(
 @example("file:///tmp/\ud800.py")
 @example("file:///tmp/" + 300 * "x" + "/a.py")
 @example("file:///c%3A/\0")
+@example("file://\ud800")
+@example("FILE://\0")
 async def test_any_address_has_a_name_a_verdict_and_a_question(uri: str) -> None:
     documents, folder = DocumentStore(), Path("/tmp")
     exclusions = Exclusions(lambda: [folder], lambda: ("*.no",))
