@@ -2,8 +2,8 @@
 
 int8 weights have one scale per output row; activations get one scale per token when they are used (as in LLM.int8(),
 https://arxiv.org/abs/2208.07339, without its outlier split). A token's scale depends on that token alone, so an answer
-never depends on what else is in the batch. The products are oneDNN's, which wants unsigned activations (x + 128) and
-weights in a layout of its own.
+never depends on what else is in the batch. The products are oneDNN's, which wants unsigned activations (an offset is
+added) and weights in a layout of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 _TINY = 1e-8  # the least scale: a row of zeros stays zero
-_OFFSET = 128  # added to signed activations
 
 
 class Int8Linear(nn.Module):
@@ -38,9 +37,10 @@ class Int8Linear(nn.Module):
         """Bring the weight into the product's layout, and forget it in its own unless it also serves `rows`."""
         assert self.weight is not None
         self.levels = _activation_levels()
+        self._offset = self.levels + 1  # added to signed activations
         self._packed = torch.ops.onednn.qlinear_prepack(self.weight, None)
         self._zeros = torch.zeros(len(self.scale), dtype=torch.long)
-        self._minus_offset = self.weight.sum(dim=1).float() * self.scale * -_OFFSET
+        self._minus_offset = self.weight.sum(dim=1).float() * self.scale * -self._offset
         self.weight = self.weight.clone() if keep_rows else None  # a clone: it may be a view of a whole file
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class Int8Linear(nn.Module):
         """x [..., K] -> float32 [..., N]."""
         rows = x.reshape(-1, x.shape[-1]).float()
         scales = _row_scales(rows, self.levels)
-        unsigned = (rows / scales).add_(_OFFSET + 0.5).to(torch.uint8)  # truncation rounds, since all are positive
+        unsigned = (rows / scales).add_(self._offset + 0.5).to(torch.uint8)  # truncation rounds, since all are positive
         product: Tensor = torch.ops.onednn.qlinear_pointwise(
             unsigned, 1.0, 0, self._packed, self.scale, self._zeros, self._minus_offset, 1.0, 0, torch.float32,
             "none", [], "",
@@ -111,7 +111,8 @@ def _row_scales(x: Tensor, levels: int) -> Tensor:
 def _activation_levels() -> int:
     """How far activations may lie from zero: 127, or 63 on a CPU whose products of 8 bits saturate.
 
-    Without VNNI oneDNN adds two products in 16 bits, which holds 127 * 127 twice but not 255 * 127.
+    Without VNNI oneDNN adds two products in 16 bits, which holds 127 * 127 twice but not 255 * 127: unsigned
+    activations must not be above 127 there.
     """
     size = 64
     weight = torch.full((size, size), 127, dtype=torch.int8)
