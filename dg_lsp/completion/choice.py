@@ -36,7 +36,7 @@ def choose(result: FillResult, place: Place, *, automatic: bool, seen: Sequence[
     """Returns the candidates that pass the filters; names that occur nowhere in the document or in `seen` cost score.
 
     An automatic answer is cut to its first sure lines, and it is refused when it saves fewer than two keys or when the
-    best candidate is less sure than the model's threshold.
+    best candidate is less sure than the model's threshold. A candidate that only begins a better one is left out then.
     """
     passed: dict[str, Candidate] = {}  # what is the same after the filters is shown once
     refused = []
@@ -54,7 +54,16 @@ def choose(result: FillResult, place: Place, *, automatic: bool, seen: Sequence[
         certain = passed[ranked[0].middle].confidence >= result.threshold
         why = "the answer uses a name that nothing in sight defines" if certain else UNSURE
         return Choice((), (*refused, why))
-    return Choice(tuple(ranked), tuple(refused))
+    return Choice(tuple(_without_beginnings(ranked) if automatic else ranked), tuple(refused))
+
+
+def _without_beginnings(candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates but for those that one before them goes on from: an engine offers them in case it is refused."""
+    return [
+        candidate
+        for i, candidate in enumerate(candidates)
+        if not any(better.middle.startswith(candidate.middle) for better in candidates[:i])
+    ]
 
 
 def _ranked(candidates: list[Candidate], place: Place, seen: Sequence[str]) -> list[Candidate]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engine.infill.calibration import Calibration
+from engine.infill.calibration import Calibration, Sureness
 from engine.infill.chat import ChatForm
-from engine.infill.effort import AUTOMATIC, MANUAL, SMALL_MODEL, Effort
+from engine.infill.effort import LARGE_MODEL, SMALL_MODEL, Effort
 from engine.infill.fim import FimForm
 from engine.infill.ngram_cache import Trust
-from engine.protocol import FillRequest, Priority
+from engine.protocol import FillRequest
 from engine.weights.checkpoint import CheckpointError
 
 _FIM_SUFFIX_TOKENS = 32  # of the suffix, that a small model is shown causally
@@ -39,6 +39,9 @@ class InfillShape:
     chat: ChatForm | None = None  # how to ask a model that was trained to chat
     languages: tuple[str, ...] = ()  # identifiers of those trained on; empty: not known, or all
     calibration: Calibration | None = None  # what makes of scores a confidence; None: the mean probability is taken
+    sureness: Sureness = field(
+        default_factory=Sureness
+    )  # the same for the beginnings that a model without a denoiser is sure of
     ngram_trust: Trust | None = None  # how far the file's own n-grams are believed; None: not at all
     repository_trust: Trust | None = None  # the same of the repository that a checkpoint was fine-tuned on
 
@@ -69,11 +72,17 @@ class InfillShape:
             raise CheckpointError(f"config.json: infill.noise is {shape.noise!r}, not 'uniform' or 'mask'")
         return shape
 
-    def effort(self, priority: Priority) -> Effort:
+    @property
+    def effort(self) -> Effort:
         """How much a fill may cost."""
-        if self.denoiser:
-            return SMALL_MODEL
-        return AUTOMATIC if priority == "automatic" else MANUAL
+        return SMALL_MODEL if self.denoiser else LARGE_MODEL
+
+    def writes_on(self, request: FillRequest) -> bool:
+        """Whether the likeliest continuation is followed as far as it is sure, instead of comparing candidates.
+
+        A large model has time for no more while somebody types.
+        """
+        return not self.denoiser and request.priority == "automatic"
 
     def denoises(self, request: FillRequest) -> bool:
         """Whether the gap is denoised: not while someone types on a line, if causal drafts find lines as well.

@@ -59,7 +59,7 @@ def _scores(
     """Behind the infilling prompt where there is one, and then behind the prefix or the chat as well."""
     if not reader.prompt:
         return scores(reader, texts, enough=late)
-    found = infilled_scores(reader, texts, effort.suffix_characters)
+    found = infilled_scores(reader, texts)
     if request.single_line:
         return _averaged(reader, texts, found, effort) if effort.scored_twice and not late() else found
     if reader.chat and not late():

@@ -1,4 +1,4 @@
-"""One fill, from request to result: context, copies, denoised gaps, causal draft, choice."""
+"""One fill, from request to result: what is surest while somebody types, else drafts of all kinds and the choice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from engine.infill.anchored import Denoised, denoise_gap
+from engine.infill.beginning import Limits, beginnings
 from engine.infill.blocks import Block
+from engine.infill.calibration import kind_of
 from engine.infill.choice import Ranked, choose, in_turns
 from engine.infill.context import Reader
 from engine.infill.copies import copies, cuts
@@ -21,6 +23,7 @@ from engine.model.kv_cache import KVCache
 from engine.protocol import Candidate, Draft, FillRequest, FillResult, FinishReason, Source
 
 _LINE_TOKENS = 24  # of a causal draft within a line
+_LINE_DRAFTS = 8  # within a line, followed at once
 _DRAFTING = 0.6  # of the time until the deadline; the rest is for choosing
 
 
@@ -71,26 +74,71 @@ def run(
     At the deadline the best of what is there is returned, with finish_reason "deadline". Raises `Cancelled`.
     """
     fill = _Fill(model, request, on_draft or (lambda draft: None), cancelled or (lambda: False))
-    ranked = _ranked(fill)
-    calibration = model.shape.calibration
-    if request.priority == "automatic" and calibration and ranked and not calibration.shows(ranked[0].features):
-        ranked = []
-        fill.finish = "deadline" if fill.finish == "deadline" else "unsure"  # more time may make it sure
+    candidates, threshold = _written_on(fill) if model.shape.writes_on(request) else _chosen(fill)
     fill.timings["total"] = round((time.monotonic() - fill.started) * 1000, 1)
     return FillResult(
-        candidates=tuple(_candidate(model, one) for one in ranked[: request.candidates]),
+        candidates=tuple(candidates[: request.candidates]),
         finish_reason=fill.finish,
         steps=fill.steps,
         model=model.name,
         timings_ms=fill.timings,
-        threshold=_threshold(model, ranked) if request.priority == "automatic" else 0.0,
+        threshold=threshold,
     )
 
 
-def _threshold(model: LoadedModel, ranked: list[Ranked]) -> float:
-    """The least confidence of answers of this kind that may be shown unasked."""
-    calibration = model.shape.calibration
-    return (calibration.threshold[ranked[0].features.kind] or 0.0) if calibration and ranked else 0.0
+def _chosen(fill: _Fill) -> tuple[list[Candidate], float]:
+    """The candidates, best first, and the least confidence of those that may be shown as the request asks."""
+    ranked, calibration = _ranked(fill), fill.model.shape.calibration
+    candidates = [_candidate(fill.model, one) for one in ranked]
+    if fill.request.priority == "manual" or calibration is None or not ranked:
+        return candidates, 0.0
+    if calibration.shows(ranked[0].features):
+        return candidates, calibration.threshold[ranked[0].features.kind] or 0.0
+    _unsure(fill)
+    return [], 0.0
+
+
+def _written_on(fill: _Fill) -> tuple[list[Candidate], float]:
+    """What the model is sure of, the longest text first, and the least confidence of what may be shown."""
+    model, request = fill.model, with_newlines(fill.request)
+    layout = lay_out(request, model.tokens, model.shape)
+    kind = kind_of(request.single_line, layout.prefix_text, layout.suffix_text)
+    sureness = model.shape.sureness
+    fill.late()
+    with fill.timed("context"):
+        reader = model.reader(request, layout)
+    with fill.timed("causal"):
+        found = beginnings(reader, _limits(fill, Block(layout, request.max_lines), sureness.least_chance(kind)))
+    candidates = [
+        Candidate(middle=one.text, source="causal", confidence=confidence)
+        for one in reversed(found)
+        if (confidence := sureness.confidence(one.chance, kind)) >= sureness.threshold and not request.forbids(one.text)
+    ]
+    if not candidates:
+        _unsure(fill)
+    return candidates, sureness.threshold
+
+
+def _limits(fill: _Fill, block: Block, least: float) -> Limits:
+    request, shape = fill.request, fill.model.shape
+
+    def goes_on(text: str) -> bool:
+        fill.steps += 1
+        fill.on_draft(Draft(text=text, step=fill.steps, steps=limits.tokens))
+        return not fill.late()
+
+    limits = Limits(
+        tokens=min(request.max_tokens, _LINE_TOKENS if request.single_line else shape.block_tokens),
+        line=request.single_line,
+        block=block,
+        least=least,
+        goes_on=goes_on,
+    )
+    return limits
+
+
+def _unsure(fill: _Fill) -> None:
+    fill.finish = "deadline" if fill.finish == "deadline" else "unsure"  # more time may make it sure
 
 
 def rank(model: LoadedModel, request: FillRequest) -> list[Ranked]:
@@ -113,7 +161,7 @@ def _ranked(fill: _Fill) -> list[Ranked]:
     with fill.timed("copy"):
         found["copied"] = _copied(request, layout, reader)
     with fill.timed("choose"):
-        return choose(request, reader, found, model.shape.effort(request.priority), fill.late)
+        return choose(request, reader, found, model.shape.effort, fill.late)
 
 
 def _copied(request: FillRequest, layout: Layout, reader: Reader) -> list[str]:
@@ -173,16 +221,14 @@ def _causal(fill: _Fill, layout: Layout, reader: Reader) -> list[str]:
             fill.on_draft(Draft(text=text, step=fill.steps, steps=rules.limit))
 
     model = fill.model
-    effort = model.shape.effort(request.priority)
     rules = Rules(
-        width=effort.width if single else model.shape.block_drafts,
+        width=_LINE_DRAFTS if single else model.shape.block_drafts,
         limit=min(request.max_tokens, _LINE_TOKENS if single else model.shape.block_tokens),
         line=single,
         proceed=proceed,
         forbidden=forbidden,
         on_step=on_step,
         seed=request.seed,
-        enough=effort.enough,
     )
     texts = search(reader, rules)
     if reader.chat and not fill.late(_DRAFTING):

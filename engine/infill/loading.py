@@ -90,7 +90,7 @@ def _load_decoder(
         block_tokens=_GAP_TOKENS,
         chat=ChatForm.of_tokenizer(tokens),
         block_drafts=_BLOCK_DRAFTS,
-        calibration=profile.calibration,
+        sureness=profile.sureness,
         ngram_trust=profile.ngram_trust,
     )
     tokens.prepare()

@@ -1,16 +1,16 @@
-"""What was fitted for a decoder-only model whose own files do not have it: confidence, and the trust in n-grams.
+"""What was fitted for a decoder-only model whose own files do not have it: sureness, and the trust in n-grams.
 
-`profiles/<catalogue name>.json` holds the keys `calibration` and, where n-grams help the model, `ngram_trust`;
+`profiles/<catalogue name>.json` holds the keys `sureness` and, where n-grams help the model, `ngram_trust`;
 `engine.training.calibrate` writes it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.infill.calibration import Calibration
+from engine.infill.calibration import Sureness
 from engine.infill.ngram_cache import Trust
 from engine.weights.catalogue import CATALOGUE
 from engine.weights.checkpoint import CheckpointError, read_json
@@ -22,7 +22,7 @@ PROFILES = Path(__file__).with_name("profiles")
 class Profile:
     """The fitted parts of an `InfillShape`."""
 
-    calibration: Calibration | None = None
+    sureness: Sureness = field(default_factory=Sureness)
     ngram_trust: Trust | None = None
 
 
@@ -45,7 +45,7 @@ def profile_of(checkpoint: Path, config: dict[str, Any]) -> Profile:
 
 def _parsed(values: dict[str, Any], where: str) -> Profile:
     try:
-        calibration, trust = values.get("calibration"), values.get("ngram_trust")
-        return Profile(calibration and Calibration(**calibration), trust and Trust(**trust))
+        sureness, trust = values.get("sureness"), values.get("ngram_trust")
+        return Profile(Sureness(**sureness) if sureness else Sureness(), trust and Trust(**trust))
     except (AttributeError, TypeError) as error:
         raise CheckpointError(f"{where}: {error}: run python -m engine.training.calibrate on the model again") from None

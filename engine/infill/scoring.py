@@ -34,12 +34,7 @@ class Score:
 
 
 @torch.inference_mode()
-def scores(
-    reader: Reader,
-    candidates: list[str],
-    enough: Callable[[], bool] = lambda: False,
-    suffix_characters: int = SUFFIX_CHARACTERS,
-) -> list[Score]:
+def scores(reader: Reader, candidates: list[str], enough: Callable[[], bool] = lambda: False) -> list[Score]:
     """The score of each candidate together with the start of the suffix, given everything before.
 
     A few are read as they are. Of more, all are read with the first tokens of the suffix first, then the whole suffix
@@ -47,7 +42,7 @@ def scores(
     it counts as behind the best, and the candidate no more than that one.
     """
     layout, tokens = reader.layout, reader.tokens
-    tail = layout.suffix_text[:suffix_characters]
+    tail = layout.suffix_text[:SUFFIX_CHARACTERS]
     rows = [[reader.context.last, *tokens.encode(layout.head_text + text + tail)] for text in candidates]
     shared, later = _shared(rows), max(0, len(tokens.encode(tail)) - AHEAD)
     reading = _Reading(reader)
@@ -82,14 +77,14 @@ def _best_first(
     return [whole[i] if i in whole else min(begun[i] + behind, whole[best]) for i in range(len(rows))]
 
 
-def infilled_scores(reader: Reader, candidates: list[str], suffix_characters: int = SUFFIX_CHARACTERS) -> list[Score]:
+def infilled_scores(reader: Reader, candidates: list[str]) -> list[Score]:
     """The score of each candidate together with the start of the suffix, behind the infilling prompt.
 
     At the end of a file the suffix is the chance that the text ends there.
     """
     assert reader.prompt is not None
     behind = replace(reader, context=reader.prompt)
-    found = scores(behind, candidates, suffix_characters=suffix_characters)
+    found = scores(behind, candidates)
     if reader.layout.suffix_text.strip():
         return found
     return [replace(s, total=s.total + _end(behind, text)) for s, text in zip(found, candidates, strict=True)]

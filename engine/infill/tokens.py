@@ -67,9 +67,14 @@ class Tokens:
 
     def _spelling(self, text: str) -> Tensor:
         """The ids, int64 [N], whose text starts with `text`, or is a beginning of it."""
+        beginnings = torch.tensor(self.beginnings(text[:-1]), dtype=torch.long)
+        return torch.cat([self.starting_with(text), beginnings])
+
+    def starting_with(self, text: str) -> Tensor:
+        """The ids, int64 [N], whose text starts with `text`."""
         texts, ids = self._by_text
-        longer = range(bisect_left(texts, text), bisect_right(texts, text, key=lambda piece: piece[: len(text)]))
-        return torch.tensor([*(ids[place] for place in longer), *self.beginnings(text[:-1])], dtype=torch.long)
+        places = range(bisect_left(texts, text), bisect_right(texts, text, key=lambda piece: piece[: len(text)]))
+        return torch.tensor([ids[place] for place in places], dtype=torch.long)
 
     def beginnings(self, text: str) -> list[int]:
         """The ids whose text is a beginning of `text`, or all of it."""

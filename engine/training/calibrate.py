@@ -4,15 +4,13 @@
 
 Holes are cut from packages that are kept for this alone: the network was never trained on them, and the held-out
 packages stay a test. For a checkpoint that was trained here they are in `calibration_files.jsonl` of the corpus, and
-its config.json gets `infill.ngram_trust` and `infill.calibration`. For a pretrained decoder-only model they are those
-of `engine.evaluation.calibration_holes`, and the model's profile (`engine.infill.profile`) is written.
+its config.json gets `infill.ngram_trust` and `infill.calibration`. For a pretrained decoder-only model
+`engine.training.sureness` fits its profile instead.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import islice
@@ -22,17 +20,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.evaluation import calibration_holes, held_out
+from engine.evaluation import held_out
 from engine.evaluation.automatic import Outcome, as_asked, outcomes, table
-from engine.evaluation.calibration_holes import Record
 from engine.evaluation.held_out import SourceFile
 from engine.evaluation.tasks import EvaluationError, Task
-from engine.infill import LoadedModel, load
+from engine.infill import load
 from engine.infill.calibration import KINDS, Calibration
-from engine.infill.ngram_cache import Trust
-from engine.infill.profile import Profile, profile_file
 from engine.model.decoder_config import FAMILIES
+from engine.training import sureness
 from engine.training.source import write_infill
+from engine.training.threshold import threshold
 from engine.training.trust import START, fit_trust, minimised
 from engine.weights.catalogue import find
 from engine.weights.checkpoint import CheckpointError, read_json
@@ -40,9 +37,6 @@ from engine.weights.checkpoint import CheckpointError, read_json
 FILES = "calibration_files.jsonl"
 HOLES = {"line": 600, "span": 500, "whole-line": 500, "arguments": 300, "lines": 300, "body": 250}
 TRUST_STEP = 5  # of the holes in lines, every fifth tells the trust
-LEAST_GAIN = 0.03  # nats of a token's loss, from which on a decoder-only model is given n-grams
-FALSE_RATE = 0.25  # of automatic answers, at most
-DOUBT = 0.25  # the chance that more are wrong after all: from few hundred answers less would show hardly anything
 SEED = 7
 _RIDGE = 1e-3  # of a squared weight
 
@@ -77,53 +71,6 @@ def fit_calibration(found: Sequence[Outcome]) -> Calibration:
     return replace(fitted, threshold={kind: threshold([s[1:] for s in sure if s[0] == kind]) for kind in KINDS})
 
 
-def threshold(answers: Sequence[tuple[float, bool]]) -> float | None:
-    """The lowest confidence from which on, but for a chance of `DOUBT`, at most `FALSE_RATE` of answers are wrong.
-
-    `answers` are confidence and whether right. None where there is no such confidence.
-    """
-    surest = sorted(answers, reverse=True)
-    lowest, wrong = None, 0
-    for place, (confidence, right) in enumerate(surest, start=1):
-        wrong += not right
-        tied = place < len(surest) and surest[place][0] == confidence
-        if not tied and at_most(wrong, place, FALSE_RATE) <= DOUBT:
-            lowest = confidence
-    return lowest
-
-
-def at_most(wrong: int, total: int, rate: float) -> float:
-    """The chance that no more than so many of a total are wrong where each is wrong at this rate, in (0, 1)."""
-    odds, per_wrong = total * math.log1p(-rate), math.log(rate) - math.log1p(-rate)
-    # By logarithms: the number of ways is too large for a float from a thousand answers on.
-    ways = (math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1) for k in range(wrong + 1))
-    return sum(math.exp(way + odds + k * per_wrong) for k, way in enumerate(ways))
-
-
-def fit_profile(model: LoadedModel, tasks: Sequence[Task], record: Record) -> tuple[Profile, list[Outcome]]:
-    """The profile of a decoder-only model, and the answers that it was fitted on; `record` keeps and has them."""
-    if record.settings is None:
-        model.shape = replace(model.shape, ngram_trust=START)
-        (trust,), gain = fit_trust(model, [task for task in tasks if task.kind in ("line", "span")][::TRUST_STEP])
-        record.begin({"ngram_trust": asdict(trust) if gain > LEAST_GAIN else None})
-    kept = (record.settings or {})["ngram_trust"]
-    model.shape = replace(model.shape, ngram_trust=kept and Trust(**kept))
-    found = record.outcomes(model, as_asked(tasks))
-    return Profile(fit_calibration(found), model.shape.ngram_trust), found
-
-
-def write_profile(profile: Profile, place: Path) -> None:
-    """Write a profile's file whole, or into the config.json of a checkpoint folder."""
-    values = {key: value for key, value in asdict(profile).items() if value is not None}
-    if place.is_dir():
-        write_infill(place, values)
-        return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_name(f"{place.name}.part")
-    partial.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
-    partial.replace(place)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Fit both, write them to where the model is loaded from, and show what they give on these holes."""
     parser = argparse.ArgumentParser(
@@ -131,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("model", help="a checkpoint folder, a GGUF file, or a model's name in the catalogue")
     parser.add_argument("--files", type=Path, metavar="FOLDER", help="default: var/corpus or var/calibration")
-    parser.add_argument("--holes", type=int, metavar="N", help="of each kind at most")
+    parser.add_argument("--holes", type=int, metavar="N", help="of each kind at most; pauses in each language")
     parser.add_argument(
         "--to", type=Path, metavar="FILE", help="the profile of a decoder-only model; default: its place in the package"
     )
@@ -140,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
     path = entry.path if entry else Path(arguments.model)
     try:
         if path.suffix == ".gguf" or read_json(path, "config.json").get("model_type") in FAMILIES:
-            shown = _calibrate_decoder(path, arguments)
+            shown = sureness.calibrate(path, arguments.files, arguments.holes, arguments.to)
         else:
             shown = _calibrate_folder(path, arguments)
     except (EvaluationError, CheckpointError) as error:
@@ -163,19 +110,6 @@ def _calibrate_folder(path: Path, arguments: argparse.Namespace) -> str:
     calibration = fit_calibration(found)
     write_infill(path, {"ngram_trust": asdict(trust), "calibration": asdict(calibration)})
     return table(calibration, found)
-
-
-def _calibrate_decoder(path: Path, arguments: argparse.Namespace) -> str:
-    place = arguments.to or (path if path.is_dir() else profile_file(path))
-    if place is None:
-        raise EvaluationError(f"{path.name} is no model of the catalogue: name the profile's file by --to")
-    folder = arguments.files or calibration_holes.FOLDER
-    tasks = calibration_holes.tasks(folder, arguments.holes)
-    model = load(path)
-    profile, found = fit_profile(model, tasks, Record(folder / f"{model.name}.outcomes.jsonl"))
-    write_profile(profile, place)
-    assert profile.calibration is not None
-    return table(profile.calibration, found)
 
 
 if __name__ == "__main__":

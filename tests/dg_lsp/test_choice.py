@@ -64,6 +64,16 @@ def test_the_next_candidate_must_be_sure_enough_to_be_shown_automatically() -> N
     assert (texts(choice), choice.refused[-1]) == ([], UNSURE)
 
 
+def test_what_only_begins_the_suggestion_is_kept_for_the_case_that_it_is_refused() -> None:
+    whole, begun = candidate("n + n", 0.7), candidate("n", 0.9)
+    longer = candidate("n + gone", 0.7)
+    assert texts(chosen("n = 1\nx = |\n", whole, begun, threshold=0.6, automatic=True)) == ["n + n"]
+    assert texts(chosen("n = 1\nx = |\n", whole, begun)) == ["n + n", "n"]
+    number = "number = 1\nx = |\n"
+    begun = candidate("number", 0.9)
+    assert texts(chosen(number, longer, begun, threshold=0.6, automatic=True))[0] == "number"
+
+
 def test_an_unknown_name_may_leave_too_little_confidence() -> None:
     choice = chosen("x = |\n", candidate("gone", 0.9), threshold=0.6, automatic=True)
     assert choice == Choice((), (NO_NAME,))

@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import load
-from engine.evaluation import automatic, calibration_holes, recent
+from engine.evaluation import automatic
 from engine.evaluation.automatic import Outcome
 from engine.evaluation.tasks import Task
-from engine.infill.calibration import KINDS, Calibration, Features
+from engine.infill.calibration import KINDS, Features
 from engine.infill.choice import Ranked
 from engine.infill.loading import DEFAULT_MODEL
 from engine.training import calibrate
-from engine.training.calibrate import DOUBT, FALSE_RATE, at_most, fit_calibration, threshold
-from tests.engine import tiny_decoder
+from engine.training.calibrate import fit_calibration
+from engine.training.threshold import DOUBT, FALSE_RATE, at_most, threshold
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -58,41 +58,11 @@ def test_a_checkpoint_gets_its_trust_its_calibration_and_new_hashes(tmp_path: Pa
     assert all(f"| **{kind}** |" in out for kind in KINDS)
 
 
-def test_a_decoder_gets_a_profile_and_a_stopped_run_goes_on(tmp_path: Path, capsys, monkeypatch) -> None:
-    model = tiny_decoder.write(tmp_path / "tiny")
-    rows = [
-        {"language": "python", "package": "own", "path": path.name, "text": path.read_text("utf-8")}
-        for path in sorted((ROOT / "engine" / "infill").glob("*.py"))[1:]
-    ]
-    (tmp_path / "recent_files.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    command = [str(model), "--files", str(tmp_path), "--holes", "1", "--to", str(tmp_path / "profile.json")]
-    calibrate.main(command)
-    profile = json.loads((tmp_path / "profile.json").read_text("utf-8"))
-    assert profile["calibration"]["bias"].keys() == set(KINDS)
-    assert "| **block** | 3 |" in capsys.readouterr().out
-    record = tmp_path / "tiny.outcomes.jsonl"
-    lines = record.read_text("utf-8").splitlines(keepends=True)
-    record.write_text("".join(lines[:-1]) + lines[-1][:20], "utf-8")  # stopped while it wrote
-    filled = []
-    monkeypatch.setattr(
-        calibration_holes, "outcome", lambda model, asked: filled.append(asked) or automatic.outcome(model, asked)
-    )
-    calibrate.main([*command[:-2]])
-    assert len(filled) == 1
-    assert record.read_text("utf-8").splitlines(keepends=True) == lines
-    assert load(model, device="cpu").shape.calibration == Calibration(**profile["calibration"])
-
-
 def test_a_file_outside_the_catalogue_needs_a_place_for_its_profile(tmp_path: Path, capsys) -> None:
     with pytest.raises(SystemExit) as stopped:
         calibrate.main([str(tmp_path / "own.gguf")])
     assert stopped.value.code == 2
     assert capsys.readouterr().err == "own.gguf is no model of the catalogue: name the profile's file by --to\n"
-
-
-def test_no_package_for_calibration_is_one_of_those_that_test() -> None:
-    tested = {package.name for package in recent.packages()}
-    assert not tested & {package.name for package in recent.packages(calibration_holes.PACKAGES)}
 
 
 def test_a_corpus_without_the_packages_for_it_is_one_line(tmp_path: Path, capsys) -> None:
